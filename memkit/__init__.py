@@ -1,0 +1,176 @@
+"""The memory layer for AI agents: one interface, and Redis, this process, or nothing behind it.
+
+Every name is loaded when it is first used, so that importing memkit costs next to nothing and loads no Redis client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memkit.backends.base import IAsyncBackend, IBackend
+    from memkit.backends.inmemory import AsyncInMemoryManager, InMemoryManager
+    from memkit.backends.null import AsyncNullMemoryManager, NullMemoryManager
+    from memkit.backends.redis import AsyncRedisMemoryManager, RedisMemoryManager
+    from memkit.clock import Clock, SystemClock
+    from memkit.codec.registry import register
+    from memkit.config import Settings
+    from memkit.errors import (
+        AuthenticationError,
+        BackendError,
+        BackendUnavailableError,
+        CapacityError,
+        ClosedError,
+        CodecError,
+        ConfigurationError,
+        ContentionError,
+        CorruptRecordError,
+        InvalidInputError,
+        InvalidRecordError,
+        MemkitError,
+        MemoryNotFoundError,
+        MissingExtraError,
+        OutcomeUnknownError,
+        OwnerMismatchError,
+        ServerError,
+        UnknownRecordTypeError,
+        VersionConflictError,
+    )
+    from memkit.faces.manager import AsyncMemoryManager, MemoryManager
+    from memkit.factory import create_async_memory_manager, create_memory_manager
+    from memkit.flows.base import Memories
+    from memkit.ids import new_id
+    from memkit.inputs import UNSET, MemoryInput, MemoryType
+    from memkit.interfaces import IAsyncMemoryManager, IMemoryManager
+    from memkit.policy import RetryPolicy
+    from memkit.providers import Provider, register_backend
+    from memkit.records import (
+        AssistantMessage,
+        AudioPart,
+        Fact,
+        FilePart,
+        ImagePart,
+        Memory,
+        Message,
+        Part,
+        RawPart,
+        ReasoningPart,
+        SystemMessage,
+        TextPart,
+        ToolCall,
+        ToolMessage,
+        UserMessage,
+        WorkingMemory,
+    )
+    from memkit.retrying import RetryEvent, limit_retries, remaining, retry
+
+_HOMES = {
+    "backends.base": "IAsyncBackend IBackend",
+    "backends.inmemory": "AsyncInMemoryManager InMemoryManager",
+    "backends.null": "AsyncNullMemoryManager NullMemoryManager",
+    "backends.redis": "AsyncRedisMemoryManager RedisMemoryManager",
+    "clock": "Clock SystemClock",
+    "codec.registry": "register",
+    "config": "Settings",
+    "errors": (
+        "AuthenticationError BackendError BackendUnavailableError CapacityError ClosedError CodecError "
+        "ConfigurationError ContentionError CorruptRecordError InvalidInputError InvalidRecordError MemkitError "
+        "MemoryNotFoundError MissingExtraError OutcomeUnknownError OwnerMismatchError ServerError "
+        "UnknownRecordTypeError VersionConflictError"
+    ),
+    "faces.manager": "AsyncMemoryManager MemoryManager",
+    "factory": "create_async_memory_manager create_memory_manager",
+    "flows.base": "Memories",
+    "ids": "new_id",
+    "inputs": "UNSET MemoryInput MemoryType",
+    "interfaces": "IAsyncMemoryManager IMemoryManager",
+    "policy": "RetryPolicy",
+    "providers": "Provider register_backend",
+    "records": (
+        "AssistantMessage AudioPart Fact FilePart ImagePart Memory Message Part RawPart ReasoningPart SystemMessage "
+        "TextPart ToolCall ToolMessage UserMessage WorkingMemory"
+    ),
+    "retrying": "RetryEvent limit_retries remaining retry",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "UNSET",
+    "AssistantMessage",
+    "AsyncInMemoryManager",
+    "AsyncMemoryManager",
+    "AsyncNullMemoryManager",
+    "AsyncRedisMemoryManager",
+    "AudioPart",
+    "AuthenticationError",
+    "BackendError",
+    "BackendUnavailableError",
+    "CapacityError",
+    "Clock",
+    "ClosedError",
+    "CodecError",
+    "ConfigurationError",
+    "ContentionError",
+    "CorruptRecordError",
+    "Fact",
+    "FilePart",
+    "IAsyncBackend",
+    "IAsyncMemoryManager",
+    "IBackend",
+    "IMemoryManager",
+    "ImagePart",
+    "InMemoryManager",
+    "InvalidInputError",
+    "InvalidRecordError",
+    "MemkitError",
+    "Memories",
+    "Memory",
+    "MemoryInput",
+    "MemoryManager",
+    "MemoryNotFoundError",
+    "MemoryType",
+    "Message",
+    "MissingExtraError",
+    "NullMemoryManager",
+    "OutcomeUnknownError",
+    "OwnerMismatchError",
+    "Part",
+    "Provider",
+    "RawPart",
+    "ReasoningPart",
+    "RedisMemoryManager",
+    "RetryEvent",
+    "RetryPolicy",
+    "ServerError",
+    "Settings",
+    "SystemClock",
+    "SystemMessage",
+    "TextPart",
+    "ToolCall",
+    "ToolMessage",
+    "UnknownRecordTypeError",
+    "UserMessage",
+    "VersionConflictError",
+    "WorkingMemory",
+    "create_async_memory_manager",
+    "create_memory_manager",
+    "limit_retries",
+    "new_id",
+    "register",
+    "register_backend",
+    "remaining",
+    "retry",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'memkit' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"memkit.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

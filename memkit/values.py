@@ -1,0 +1,179 @@
+"""Values inside records: what may be stored, and how it is written losslessly.
+
+A value is None, bool, int within 64 bits, float, str, bytes, list, dict with str keys, or an aware datetime. A datetime
+is written as ``{"$time": microseconds}``. A dict whose only key begins with ``$`` is written as ``{"$map": {...}}``, so
+that no value of a user can look like one of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from memkit.clock import from_us, to_us
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "RefusedValue",
+    "check_int",
+    "check_text",
+    "check_time",
+    "plain",
+    "plain_map",
+    "revive",
+    "revive_map",
+]
+
+MAX_DEPTH = 64
+MAX_VALUES = 100_000
+
+_SCALARS = frozenset({str, bool, float, bytes, type(None)})
+_INT_MIN = -(1 << 63)
+_INT_MAX = (1 << 64) - 1
+_TIME_MIN = to_us(datetime.min.replace(tzinfo=UTC))
+_TIME_MAX = to_us(datetime.max.replace(tzinfo=UTC))
+
+
+class RefusedValue(ValueError):  # noqa: N818 - it never leaves memkit: the verbs turn it into InvalidRecordError
+    """A value cannot be stored; `path` is filled in on the way out."""
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path = path
+
+    def under(self, segment: str) -> RefusedValue:
+        """The same refusal, seen from one level further out."""
+        self.path = segment + self.path
+        return self
+
+
+def plain_map(value: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
+    """The written form of a dict with str keys.
+
+    Raises:
+        RefusedValue: something in it cannot be stored.
+    """
+    if not isinstance(value, Mapping):
+        raise RefusedValue(f"is {_kind(value)}, not a mapping")
+    out = {}
+    for key, item in value.items():
+        if type(key) is not str:
+            raise RefusedValue(f"has a key of type {_kind(key)}: keys are str")
+        check_text(key)
+        try:
+            # The scalars first: they are nearly all there is, and need no call.
+            out[key] = item if type(item) in _SCALARS and type(item) is not str else plain(item, depth)
+        except RefusedValue as refused:
+            raise refused.under(f"[{key!r}]" if len(key) <= MAX_DEPTH else "[…]") from None
+    return out
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """The written form of a value; `depth` counts the containers around it."""
+    kind = type(value)
+    if kind is str:
+        return check_text(value)
+    if kind is int:
+        return check_int(value)
+    if kind in _SCALARS:
+        return value
+    if depth >= MAX_DEPTH:
+        raise RefusedValue(f"is nested deeper than {MAX_DEPTH}: flatten it")
+    if kind is list:
+        return _plain_list(value, depth + 1)
+    if kind is dict:
+        return _escape(plain_map(value, depth + 1))
+    if kind is datetime:
+        return {"$time": check_time(value)}
+    raise RefusedValue(_advice(value))
+
+
+def _plain_list(value: list[Any], depth: int) -> list[Any]:
+    out = []
+    for index, item in enumerate(value):
+        try:
+            out.append(plain(item, depth))
+        except RefusedValue as refused:
+            raise refused.under(f"[{index}]") from None
+    return out
+
+
+def _escape(value: dict[str, Any]) -> dict[str, Any]:
+    return {"$map": value} if len(value) == 1 and next(iter(value)).startswith("$") else value
+
+
+def revive_map(value: Any) -> dict[str, Any]:
+    """A dict from its written form.
+
+    Raises:
+        ValueError: it was not written by `plain_map`.
+    """
+    if type(value) is not dict:
+        raise ValueError("a mapping is expected")
+    for key, item in value.items():
+        if type(key) is not str:
+            raise ValueError("a key is not text")
+        if type(item) is dict or type(item) is list:
+            return {key: revive(item) for key, item in value.items()}
+    return value
+
+
+def revive(value: Any) -> Any:
+    """A value from its written form."""
+    if type(value) is list:
+        return [revive(item) for item in value]
+    if type(value) is not dict:
+        return value
+    if len(value) == 1:
+        key = next(iter(value))
+        if type(key) is str and key.startswith("$"):
+            return _untag(key, value[key])
+    return revive_map(value)
+
+
+def _untag(tag: str, value: Any) -> Any:
+    if tag == "$time" and type(value) is int:
+        return from_us(value)
+    if tag == "$map":
+        return revive_map(value)
+    raise ValueError("a tagged value is not known")
+
+
+def check_text(value: str) -> str:
+    """`value` if it can be written as UTF-8."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RefusedValue("holds a lone surrogate: it is not valid Unicode text") from None
+    return value
+
+
+def check_int(value: int) -> int:
+    """`value` if it fits into 64 bits."""
+    if _INT_MIN <= value <= _INT_MAX:
+        return value
+    raise RefusedValue("is an int beyond 64 bits: store it as text")
+
+
+def check_time(value: datetime) -> int:
+    """Microseconds of an aware datetime."""
+    if value.utcoffset() is None:
+        raise RefusedValue("is a naive datetime: give it a time zone, for example datetime.now(UTC)")
+    us = to_us(value)
+    if _TIME_MIN <= us <= _TIME_MAX:
+        return us
+    raise RefusedValue("is outside of the years 1 to 9999 in UTC")
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _advice(value: Any) -> str:
+    if isinstance(value, tuple | set | frozenset):
+        return f"is a {_kind(value)}, which would come back as a list: store a list"
+    return f"is of type {_kind(value)}: use None, bool, int, float, str, bytes, list, dict or an aware datetime"
