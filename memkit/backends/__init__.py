@@ -1,0 +1,1 @@
+"""The stores behind memkit, one package each."""

@@ -1,0 +1,43 @@
+"""What the data structures of the in-memory backend share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+__all__ = ["Part"]
+
+
+class Part(ABC):
+    """One data structure of a conversation.
+
+    Attributes:
+        expires: monotonic seconds at which all of it is gone; None is never.
+        queued: when the store will look at it next; None: it is not in the store's queue.
+        records: how many records it holds.
+        size: how many bytes they take.
+    """
+
+    __slots__ = ("expires", "queued", "records", "size")
+
+    def __init__(self) -> None:
+        self.expires: float | None = None
+        self.queued: float | None = None
+        self.records = 0
+        self.size = 0
+
+    def live_until(self, now: float, ttl_ms: int) -> None:
+        """Let it live that long from now; 0 is for ever."""
+        self.expires = now + ttl_ms / 1000 if ttl_ms else None
+
+    def next_due(self) -> float | None:
+        """When something in it expires next."""
+        return self.expires
+
+    def tally(self, records: int, size: int) -> None:
+        """Add to the counts."""
+        self.records += records
+        self.size += size
+
+    @abstractmethod
+    def expire(self, now: float) -> None:
+        """Forget what has expired by now."""

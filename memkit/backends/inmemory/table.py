@@ -1,0 +1,127 @@
+"""The table in memory: rows by id, a sorted list of what comes first, and a heap of what expires next."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+
+from attrs import frozen
+
+from memkit.backends.inmemory.parts import Part
+from memkit.backends.inmemory.store import Store
+from memkit.commands import Slots, Swap, TableClear, TableFetch, TableRead, TableRemove, TableSwap, TableSwapped
+
+__all__ = ["clear", "fetch", "read", "remove", "swap"]
+
+# Redis keeps what a sorted set is ordered by as a double; so it is here, or the orders could differ.
+Rank = tuple[float, bytes]
+
+
+@frozen
+class _Kept:
+    wire: bytes
+    rank: Rank
+    expires: float | None
+
+
+class Table(Part):
+    """Rows, each with its own time to live."""
+
+    __slots__ = ("due", "order", "rows")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[bytes | str, _Kept] = {}
+        self.order: list[tuple[Rank, bytes | str]] = []
+        self.due: list[tuple[float, Rank, bytes | str]] = []
+
+    def next_due(self) -> float | None:
+        return self.due[0][0] if self.due else None
+
+    def expire(self, now: float) -> None:
+        while self.due and self.due[0][0] <= now:
+            due, _, record_id = heapq.heappop(self.due)
+            row = self.rows.get(record_id)
+            if row is not None and row.expires == due:
+                self.tally(-1, -len(row.wire))
+                self.take(record_id)
+
+    def wire(self, record_id: bytes | str) -> bytes | None:
+        row = self.rows.get(record_id)
+        return None if row is None else row.wire
+
+    def put(self, record_id: bytes | str, row: _Kept) -> None:
+        if record_id in self.rows:
+            self.take(record_id)
+        self.rows[record_id] = row
+        insort(self.order, (row.rank, record_id), key=_rank)
+        if row.expires is not None:
+            heapq.heappush(self.due, (row.expires, row.rank, record_id))
+
+    def take(self, record_id: bytes | str) -> None:
+        rank = self.rows.pop(record_id).rank
+        del self.order[bisect_left(self.order, rank, key=_rank)]
+
+
+def _rank(item: tuple[Rank, bytes | str]) -> Rank:
+    return item[0]
+
+
+def _bytes(record_id: bytes | str) -> bytes:
+    return record_id if isinstance(record_id, bytes) else b"s" + record_id.encode()
+
+
+def swap(store: Store, command: TableSwap) -> TableSwapped:
+    """Execute `TableSwap`."""
+    now = store.now()
+    known = store.read(command, Table, now)
+    current = tuple(None if known is None else known.wire(row.id) for row in command.rows)
+    if any(row.old != there for row, there in zip(command.rows, current, strict=True)):
+        return TableSwapped(done=False, current=current)
+    records = sum(there is None for there in current)
+    size = sum(len(row.wire) for row in command.rows) - sum(len(there) for there in current if there is not None)
+    store.make_room(command, records, size)
+    table = store.write(command, Table, Table, now)
+    expires = now + command.ttl_ms / 1000 if command.ttl_ms else None
+    for row in command.rows:
+        table.put(row.id, _Kept(row.wire, (float(row.created_us), _bytes(row.id)), expires))
+    store.changed(command.place, table, records, size)
+    return TableSwapped(done=True)
+
+
+def fetch(store: Store, command: TableFetch) -> list[bytes | None]:
+    """Execute `TableFetch`."""
+    table = store.read(command, Table, store.now())
+    return [None if table is None else table.wire(record_id) for record_id in command.wanted]
+
+
+def read(store: Store, command: TableRead) -> Slots:
+    """Execute `TableRead`."""
+    table = store.read(command, Table, store.now())
+    if table is None:
+        return Slots([], 0)
+    end = max(len(table.order) - command.skip, 0)
+    start = 0 if command.count is None else max(end - command.count, 0)
+    records = [table.rows[record_id].wire for _, record_id in reversed(table.order[start:end])]
+    return Slots(records, len(records))
+
+
+def remove(store: Store, command: TableRemove) -> Swap:
+    """Execute `TableRemove`."""
+    table = store.read(command, Table, store.now())
+    current = None if table is None else table.wire(command.id)
+    if table is None or current is None or command.old not in (None, current):
+        return Swap(done=False, current=current)
+    table.take(command.id)
+    store.changed(command.place, table, -1, -len(current))
+    return Swap(done=True)
+
+
+def clear(store: Store, command: TableClear) -> int:
+    """Execute `TableClear`."""
+    table = store.read(command, Table, store.now())
+    if table is None:
+        return 0
+    count = table.records
+    store.changed(command.place, table, -count, -table.size)
+    return count

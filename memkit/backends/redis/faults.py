@@ -1,0 +1,106 @@
+"""What can go wrong between a call and its replies, and what to do then.
+
+The table is that of the servers' error codes; redis-py's classes do not tell enough apart.
+"""
+
+from __future__ import annotations
+
+from memkit.errors import (
+    AuthenticationError,
+    BackendUnavailableError,
+    CapacityError,
+    CorruptRecordError,
+    MemkitError,
+    OwnerMismatchError,
+    ServerError,
+)
+
+__all__ = ["RETRY", "Down", "Fault", "Lost", "Refused", "error_of", "is_transient", "refusal", "wants_discovery"]
+
+RETRY = frozenset({"LOADING", "TRYAGAIN", "BUSY", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED", "MAXCLIENTS"})
+"""Codes of a server that will soon be able to: the same call is sent again."""
+
+REDISCOVER = frozenset({"READONLY", "CLUSTERDOWN", "MOVED", "ASK"})
+"""Codes of a server that is not the right one any more: it is looked for, then the same call is sent again."""
+
+_AUTHENTICATION = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+# Replies of other kinds are told by their text alone.
+_BY_TEXT = {"max number of clients reached": "MAXCLIENTS", "invalid password": "WRONGPASS", "AUTH": "WRONGPASS"}
+
+
+class Fault(Exception):  # noqa: N818 - it never leaves the backend
+    """A try failed.
+
+    Attributes:
+        in_doubt: the server may have executed the call.
+    """
+
+    in_doubt = False
+
+
+class Down(Fault):
+    """The server was not reached; nothing was sent.
+
+    Attributes:
+        final: trying again is of no use, for example where a certificate is wrong.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+class Lost(Fault):
+    """The call was sent, wholly or in part, and its reply did not come."""
+
+    in_doubt = True
+
+
+class Refused(Fault):
+    """The server replied with an error, so it did not execute the call.
+
+    Attributes:
+        code: first word of the reply.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def refusal(reply: str) -> Refused:
+    """The fault of an error reply. What the reply repeats of a command is left out: it could hold content."""
+    code, _, text = reply.partition(" ")
+    text, _, _ = text.partition(", with args beginning")
+    if not code.isupper():
+        return Refused("ERR", "the server refused the command")
+    if code == "ERR":
+        code = next((known for start, known in _BY_TEXT.items() if text.startswith(start)), code)
+    return Refused(code, text)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed when it is sent again."""
+    if isinstance(error, Refused):
+        return error.code in RETRY or error.code in REDISCOVER
+    return isinstance(error, Lost) or (isinstance(error, Down) and not error.final)
+
+
+def wants_discovery(fault: Fault) -> bool:
+    """Whether the server has to be looked for before the next try."""
+    return not isinstance(fault, Refused) or fault.code in REDISCOVER
+
+
+def error_of(fault: Fault, server: str) -> MemkitError:
+    """What the caller sees of the last fault of a call whose outcome is not in doubt."""
+    if not isinstance(fault, Refused) or is_transient(fault):
+        return BackendUnavailableError(f"{server} is not available: {fault}")
+    if fault.code == "MKOWNER":
+        return OwnerMismatchError()
+    if fault.code == "MKHALF":
+        return CorruptRecordError("the server evicted one key of a log and not the other: choose noeviction", server)
+    if fault.code in _AUTHENTICATION:
+        return AuthenticationError(f"{server} refused the login or the command: {fault.code} {fault}")
+    if fault.code == "OOM":
+        return CapacityError(f"{server} is out of memory: raise maxmemory or delete data")
+    return ServerError(fault.code, str(fault))

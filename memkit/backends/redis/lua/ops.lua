@@ -1,0 +1,34 @@
+-- Which operations were applied. Included in front of other scripts.
+--
+-- A writer sends each operation under a lane, 8 random bytes that no other running operation uses, and a number that
+-- rises within the lane. `ops` is a hash from lane to 'number:milliseconds:result' of its last operation. It makes a
+-- repeat return what the first attempt returned, however many others wrote in between, and a late first attempt do
+-- nothing. Lanes that were silent for `window` milliseconds are forgotten.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- The result of this operation if it was applied already; '' if a later one of the lane was; nil if neither.
+local function replay(ops, lane, number)
+  local seen = redis.call('HGET', ops, lane)
+  if not seen then return nil end
+  local last, result = string.match(seen, '^(%d+):%d+:(.*)$')
+  if tonumber(last) < tonumber(number) then return nil end
+  return tonumber(last) == tonumber(number) and result or ''
+end
+
+local function forget_silent(ops, before)
+  local all = redis.call('HGETALL', ops)
+  for n = 1, #all, 2 do
+    if tonumber(string.match(all[n + 1], '^%d+:(%d+):')) < before then redis.call('HDEL', ops, all[n]) end
+  end
+end
+
+local function record(ops, lane, number, result, window)
+  local now = now_ms()
+  redis.call('HSET', ops, lane, number .. ':' .. string.format('%.0f', now) .. ':' .. result)
+  if redis.call('HLEN', ops) > 32 then forget_silent(ops, now - window) end
+  if redis.call('PTTL', ops) < window then redis.call('PEXPIRE', ops, window) end
+end

@@ -1,0 +1,84 @@
+"""The options that every manager takes, whatever is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict, cast
+
+from memkit.clock import Clock, SystemClock
+from memkit.codec.serializers import JsonSerializer, MsgpackSerializer, Serializer
+from memkit.codec.wire import MAX_RECORD_BYTES, Codec
+from memkit.config import Settings
+from memkit.errors import ConfigurationError
+from memkit.flows.base import Context, OnCorrupt
+from memkit.flows.words import Analyzer
+from memkit.ids import IdSource
+from memkit.inputs import UNSET, MemoryType, Unset
+from memkit.policy import TtlPolicy
+
+__all__ = ["Options", "context_of", "options_of"]
+
+_SERIALIZERS: dict[str, type[Serializer]] = {"msgpack": MsgpackSerializer, "json": JsonSerializer}
+
+
+class Options(TypedDict, total=False):
+    """Options of every manager.
+
+    Attributes:
+        ttl: seconds to live for every memory type, None for ever, or a mapping from memory type to seconds or None;
+            left out: 12 h, 24 h and for ever.
+        codec: ``msgpack`` or ``json``: how records are written. Both are read, whatever is set.
+        max_record_bytes: a larger record is refused.
+        on_corrupt: ``raise`` an error for a damaged record, or ``report`` it beside those that are not.
+        language: of the words in queries: a Snowball language, or ``none`` for plain case-folded words.
+        clock: where the time comes from, for tests.
+    """
+
+    ttl: float | Mapping[Any, float | None] | Unset | None
+    codec: Literal["msgpack", "json"]
+    max_record_bytes: int
+    on_corrupt: OnCorrupt
+    language: str
+    clock: Clock
+
+
+def context_of(
+    *,
+    ttl: float | Mapping[Any, float | None] | Unset | None = UNSET,
+    codec: str = "msgpack",
+    max_record_bytes: int = MAX_RECORD_BYTES,
+    on_corrupt: OnCorrupt = "raise",
+    language: str = "english",
+    clock: Clock | None = None,
+) -> Context:
+    """The context of flows for these options.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+    """
+    if codec not in _SERIALIZERS:
+        raise ConfigurationError([f"codec {codec!r} is not known: use {' or '.join(_SERIALIZERS)}"])
+    if on_corrupt not in ("raise", "report"):
+        raise ConfigurationError([f"on_corrupt {on_corrupt!r} is not known: use raise or report"])
+    if type(max_record_bytes) is not int or max_record_bytes < 1:
+        raise ConfigurationError(["max_record_bytes must be a whole number of bytes from 1"])
+    chosen = clock or SystemClock()
+    ids = IdSource(lambda: chosen.time_us() // 1000)
+    words = Analyzer(language)
+    wire = Codec(_SERIALIZERS[codec](), max_record_bytes)
+    return Context(wire, TtlPolicy.of(ttl), on_corrupt, words, chosen, ids.fresh)
+
+
+def options_of(settings: Settings) -> Options:
+    """The options that settings ask for."""
+    return Options(
+        ttl={
+            MemoryType.WORKING_MEMORY: settings.ttl_working_memory,
+            MemoryType.SHORT_TERM_MEMORY: settings.ttl_short_term_memory,
+            MemoryType.LONG_TERM_MEMORY: settings.ttl_long_term_memory,
+        },
+        codec=cast("Literal['msgpack', 'json']", settings.codec),
+        max_record_bytes=settings.max_record_bytes,
+        on_corrupt=settings.on_corrupt,
+        language=settings.language,
+    )

@@ -1,0 +1,100 @@
+"""Changing a stored record: read, change, put back only over the bytes that were read, and again if they moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve, frozen
+
+from memkit.codec.wire import Envelope
+from memkit.commands import Command, Swap
+from memkit.errors import ContentionError, MemoryNotFoundError, VersionConflictError
+from memkit.flows.base import Context, Flow, place_name
+from memkit.flows.check import Checked
+from memkit.flows.stamp import merged, succeeding
+from memkit.records import Memory
+
+__all__ = ["ROUNDS", "Store", "changed", "check_version", "remove_record", "update_record"]
+
+ROUNDS = 1000
+"""How often a change is tried anew when others were faster; each round, one of them got ahead."""
+
+
+@frozen
+class Store:
+    """The commands by which one kind of memory finds, replaces and removes a record.
+
+    Attributes:
+        find: yields the bytes of the record, or None.
+        replace: takes the old and the new bytes.
+        remove: takes the bytes that must be there, or None for any.
+    """
+
+    find: Callable[[], Flow[bytes | None]]
+    replace: Callable[[bytes, bytes], Flow[Swap]]
+    remove: Callable[[bytes | None], Command[Swap]]
+
+
+def update_record(ctx: Context, checked: Checked, store: Store) -> Flow[Memory]:
+    """Replace the data and merge the metadata of one record.
+
+    Raises:
+        MemoryNotFoundError: it is not there.
+        VersionConflictError: it has not the expected version.
+    """
+    where = place_name(checked.conversation_id, checked.memory_type)
+    raw = yield from store.find()
+    for _ in range(ROUNDS):
+        if raw is None:
+            raise MemoryNotFoundError(f"record {checked.memory_id!r} of {where}")
+        old = ctx.codec.decode(raw, where)
+        check_version(checked, old.version)
+        new = changed(ctx, checked, old, raw)
+        swap = yield from store.replace(raw, new)
+        if swap.done:
+            return ctx.codec.decode(new, where)
+        raw = swap.current
+    raise ContentionError(f"update: {ROUNDS} writers were faster, one after another: try again later")
+
+
+def changed(ctx: Context, checked: Checked, old: Memory, raw: bytes) -> bytes:
+    """The bytes of `old` after an update."""
+    keep_fields = not checked.data
+    base = old if keep_fields else checked.data[0]
+    own = {} if keep_fields else base.metadata
+    record = merged(evolve(base, metadata=own), {**old.metadata, **checked.metadata})
+    stamped = Envelope(b"", 0, ctx.clock.time_us(), 1)
+    return ctx.codec.rewrite(raw, record, succeeding(old, stamped), "data[0]", keep_fields=keep_fields)
+
+
+def check_version(checked: Checked, actual: int) -> None:
+    """Refuse a version that the caller does not expect."""
+    if checked.expected_version is not None and checked.expected_version != actual:
+        raise VersionConflictError(checked.expected_version, actual)
+
+
+def remove_record(ctx: Context, checked: Checked, store: Store) -> Flow[int]:
+    """Remove one record. Returns 1, or 0 if it was not there.
+
+    Raises:
+        VersionConflictError: it has not the expected version.
+    """
+    if checked.expected_version is None:
+        swap: Swap = yield store.remove(None)
+        return int(swap.done)
+    raw = yield from store.find()
+    for _ in range(ROUNDS):
+        check_version(checked, _version(ctx, checked, raw))
+        if raw is None:
+            return 0
+        swap = yield store.remove(raw)
+        if swap.done:
+            return 1
+        raw = swap.current
+    raise ContentionError(f"delete: {ROUNDS} writers were faster, one after another: try again later")
+
+
+def _version(ctx: Context, checked: Checked, raw: bytes | None) -> int:
+    if raw is None:
+        return 0
+    return ctx.codec.decode(raw, place_name(checked.conversation_id, checked.memory_type)).version

@@ -1,0 +1,251 @@
+"""Every field of an input is checked here, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from memkit.errors import InvalidInputError, InvalidRecordError
+from memkit.inputs import UNSET, MemoryInput, MemoryType
+from memkit.policy import ttl_problem
+from memkit.records import Memory
+from memkit.values import RefusedValue, check_text, check_time, plain_map
+
+__all__ = ["Checked", "check_input"]
+
+_FIELDS = {item.name: item.default for item in attrs.fields(MemoryInput)}
+_REQUIRED = "conversation_id"
+_MAX_ID = 1 << 16
+_ROLES = ("system", "user", "assistant", "tool")
+_TIME_FILTERS = ("created_after", "created_before")
+
+_USES = {
+    "store": {"data", "metadata", "user_id", "ttl", "expected_version"},
+    "retrieve": {"memory_id", "query", "limit", "filters", "user_id"},
+    "update": {"data", "memory_id", "metadata", "user_id", "ttl", "expected_version"},
+    "delete": {"memory_id", "user_id", "expected_version"},
+}
+
+
+@frozen
+class Checked:
+    """An input whose every field is right for its verb. The same fields as `MemoryInput`, with their final types."""
+
+    conversation_id: str
+    memory_type: MemoryType
+    data: tuple[Memory, ...]
+    memory_id: str | None
+    query: str | None
+    limit: int | None
+    filters: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    user_id: str | None
+    ttl: Any
+    expected_version: int | None
+
+
+def check_input(memory_input: Any, verb: str) -> Checked:
+    """The input as the flows take it.
+
+    Args:
+        memory_input: a `MemoryInput`, or any object or mapping with the same fields.
+        verb: ``store``, ``retrieve``, ``update`` or ``delete``.
+
+    Raises:
+        InvalidInputError: a field is wrong, missing, or not used by the verb.
+    """
+    given = _fields_of(memory_input)
+    for name, check in _CHECKS.items():
+        given[name] = check(name, given[name])
+    checked = Checked(**given)
+    _refuse_unused(checked, verb)
+    _RULES[verb](checked)
+    return checked
+
+
+def _fields_of(source: Any) -> dict[str, Any]:
+    if isinstance(source, Mapping):
+        unknown = [name for name in source if name not in _FIELDS]
+        if unknown:
+            raise InvalidInputError(str(unknown[0]), f"is no field of MemoryInput: use {', '.join(_FIELDS)}")
+        given = {name: source.get(name, default) for name, default in _FIELDS.items()}
+    else:
+        given = {name: getattr(source, name, default) for name, default in _FIELDS.items()}
+    if given[_REQUIRED] is attrs.NOTHING:
+        raise InvalidInputError(_REQUIRED, "is missing: say which conversation")
+    return given
+
+
+# -- single fields -----------------------------------------------------------------------------------------------------
+
+
+def _text(name: str, value: Any) -> str:
+    if type(value) is not str:
+        raise InvalidInputError(name, f"is of type {type(value).__name__}: give a str")
+    if not value:
+        raise InvalidInputError(name, "is empty")
+    try:
+        return check_text(value)
+    except RefusedValue as refused:
+        raise InvalidInputError(name, refused.problem) from None
+
+
+def _id(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if len(text) > _MAX_ID:
+        raise InvalidInputError(name, f"has {len(text)} characters, more than {_MAX_ID}")
+    return text
+
+
+def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _memory_type(name: str, value: Any) -> MemoryType:
+    if isinstance(value, MemoryType):
+        return value
+    try:
+        # An enum of another library with the same values is taken for ours.
+        return MemoryType(getattr(value, "value", value))
+    except ValueError:
+        names = ", ".join(member.value for member in MemoryType)
+        raise InvalidInputError(name, f"is no memory type: use {names}") from None
+
+
+def _records(name: str, value: Any) -> tuple[Memory, ...]:
+    if isinstance(value, Memory):
+        raise InvalidInputError(name, "is a single record: give a list of records")
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise InvalidInputError(name, f"is of type {type(value).__name__}: give a list of records")
+    for index, record in enumerate(value):
+        _record(f"{name}[{index}]", record)
+    return tuple(value)
+
+
+def _record(path: str, record: Any) -> None:
+    if not isinstance(record, Memory):
+        raise InvalidRecordError(path, f"is of type {type(record).__name__}: give a record such as UserMessage")
+    if record.id is not None:
+        _id(f"{path}.id", record.id)
+    if record.created_at is not None:
+        _moment(f"{path}.created_at", record.created_at)
+
+
+def _moment(path: str, value: Any) -> int:
+    if not isinstance(value, datetime):
+        raise InvalidRecordError(path, f"is of type {type(value).__name__}: give an aware datetime")
+    try:
+        return check_time(value)
+    except RefusedValue as refused:
+        raise InvalidRecordError(path, refused.problem) from None
+
+
+def _whole(name: str, value: Any) -> int:
+    if type(value) is not int:
+        raise InvalidInputError(name, f"is of type {type(value).__name__}: give a whole number")
+    if value < 0:
+        raise InvalidInputError(name, "is below zero")
+    return value
+
+
+def _metadata(name: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    try:
+        plain_map(value)
+    except RefusedValue as refused:
+        raise InvalidRecordError(name + refused.path, refused.problem) from None
+    return dict(value)
+
+
+def _ttl(name: str, value: Any) -> Any:
+    problem = None if value is UNSET else ttl_problem(value)
+    if problem:
+        raise InvalidInputError(name, problem)
+    return value
+
+
+def _filters(name: str, value: Any) -> Mapping[str, Any]:
+    filters = _metadata(name, value)
+    for key in _TIME_FILTERS:
+        if key in filters and not isinstance(filters[key], datetime):
+            raise InvalidInputError(f"{name}[{key!r}]", "must be an aware datetime")
+    if filters.get("role", "user") not in _ROLES:
+        raise InvalidInputError(f"{name}['role']", f"is no role: use {', '.join(_ROLES)}")
+    return filters
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "conversation_id": _id,
+    "memory_type": _memory_type,
+    "data": _records,
+    "memory_id": _optional(_id),
+    "query": _optional(_text),
+    "limit": _optional(_whole),
+    "filters": _filters,
+    "metadata": _metadata,
+    "user_id": _optional(_id),
+    "ttl": _ttl,
+    "expected_version": _optional(_whole),
+}
+
+
+# -- what each verb needs ----------------------------------------------------------------------------------------------
+
+
+def _refuse_unused(checked: Checked, verb: str) -> None:
+    for name in ("data", "memory_id", "query", "limit", "filters", "metadata", "ttl", "expected_version"):
+        value = getattr(checked, name)
+        unset = value is UNSET if name == "ttl" else value is None or (not value and name in _EMPTY_IS_UNSET)
+        if not unset and name not in _USES[verb]:
+            raise InvalidInputError(name, f"is not used by {verb}: leave it out")
+
+
+_EMPTY_IS_UNSET = {"data", "filters", "metadata"}
+
+
+def _store_rule(checked: Checked) -> None:
+    if not checked.data:
+        raise InvalidInputError("data", "is empty: store needs at least one record")
+    working = checked.memory_type is MemoryType.WORKING_MEMORY
+    if working and len(checked.data) > 1:
+        raise InvalidInputError("data", f"has {len(checked.data)} records: working memory is exactly one")
+    if checked.expected_version is not None and not working:
+        raise InvalidInputError("expected_version", "is for storing working memory, and for update and delete")
+    ids = [record.id for record in checked.data if record.id is not None]
+    if len(set(ids)) != len(ids):
+        raise InvalidInputError("data", "has the same id twice: give each record its own, or none")
+
+
+def _update_rule(checked: Checked) -> None:
+    if len(checked.data) > 1:
+        raise InvalidInputError("data", f"has {len(checked.data)} records: update takes one")
+    if not checked.data and not checked.metadata:
+        raise InvalidInputError("data", "is empty: update needs a record, or metadata to merge")
+    if checked.memory_id is None and checked.memory_type is not MemoryType.WORKING_MEMORY:
+        raise InvalidInputError("memory_id", "is missing: say which record to update")
+    own_id = checked.data[0].id if checked.data else None
+    if own_id is not None and checked.memory_id is not None and own_id != checked.memory_id:
+        raise InvalidInputError("data[0].id", "is not memory_id: leave it out, an update keeps the id")
+
+
+def _delete_rule(checked: Checked) -> None:
+    whole = checked.memory_id is None and checked.memory_type is not MemoryType.WORKING_MEMORY
+    if checked.expected_version is not None and whole:
+        raise InvalidInputError("expected_version", "needs memory_id: a whole conversation has no version")
+
+
+def _no_rule(checked: Checked) -> None:
+    del checked
+
+
+_RULES: dict[str, Callable[[Checked], None]] = {
+    "store": _store_rule,
+    "retrieve": _no_rule,
+    "update": _update_rule,
+    "delete": _delete_rule,
+}

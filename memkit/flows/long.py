@@ -1,0 +1,111 @@
+"""LONG_TERM_MEMORY: a set of records by id."""
+
+from __future__ import annotations
+
+from memkit.clock import to_us
+from memkit.commands import (
+    Place,
+    Row,
+    Slots,
+    Swap,
+    TableClear,
+    TableFetch,
+    TableRead,
+    TableRemove,
+    TableSwap,
+    TableSwapped,
+)
+from memkit.errors import ContentionError
+from memkit.flows.base import Context, Flow, Memories, decode_all, place_name
+from memkit.flows.change import ROUNDS, Store, remove_record, update_record
+from memkit.flows.check import Checked
+from memkit.flows.narrow import narrowed, newest
+from memkit.flows.stamp import Stamped, stamp_all
+from memkit.flows.working import ttl_ms
+from memkit.ids import pack_id, unpack_id
+from memkit.records import Memory
+
+__all__ = ["delete", "retrieve", "store", "update"]
+
+
+def _place(checked: Checked) -> Place:
+    return Place("c", checked.conversation_id, "ltm")
+
+
+def store(ctx: Context, checked: Checked) -> Flow[str]:
+    """Add or replace by id, all or none; what is replaced keeps its age."""
+    stamped = stamp_all(ctx, checked)
+    where = place_name(checked.conversation_id, checked.memory_type)
+    current: tuple[bytes | None, ...] = (None,) * len(stamped)
+    for _ in range(ROUNDS):
+        rows = tuple(_row(ctx, item, old, where) for item, old in zip(stamped, current, strict=True))
+        swapped: TableSwapped = yield TableSwap(_place(checked), checked.user_id, ttl_ms(ctx, checked), rows)
+        if swapped.done:
+            return unpack_id(rows[-1].id)
+        current = swapped.current
+    raise ContentionError(f"store: {ROUNDS} writers were faster, one after another: try again later")
+
+
+def _row(ctx: Context, item: Stamped, raw: bytes | None, where: str) -> Row:
+    if raw is None:
+        return Row(item.envelope.id, item.encode(ctx), item.envelope.created_us)
+    old = ctx.codec.decode(raw, where)
+    return Row(item.envelope.id, item.encode(ctx, old), _age(old), raw)
+
+
+def _age(record: Memory) -> int:
+    return 0 if record.created_at is None else to_us(record.created_at)
+
+
+def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
+    """Newest first; ranked if there is a query."""
+    if checked.memory_id is not None:
+        return (yield from _some(ctx, checked, _wanted(checked)))
+    if checked.query is not None or checked.filters:
+        return (yield from _some(ctx, checked, TableRead(_place(checked), checked.user_id)))
+
+    def read(count: int | None, skip: int) -> TableRead:
+        return TableRead(_place(checked), checked.user_id, count, skip)
+
+    return (yield from newest(ctx, checked, read, oldest_first=False))
+
+
+def _wanted(checked: Checked) -> TableFetch:
+    return TableFetch(_place(checked), checked.user_id, (pack_id(checked.memory_id or ""),))
+
+
+def _some(ctx: Context, checked: Checked, read: TableRead | TableFetch) -> Flow[Memories]:
+    found: Slots | list[bytes | None] = yield read
+    raws = found.records if isinstance(found, Slots) else [raw for raw in found if raw is not None]
+    where = place_name(checked.conversation_id, checked.memory_type)
+    out = narrowed(ctx, checked, decode_all(ctx, where, raws))
+    return out.first(checked.limit)
+
+
+def _store(ctx: Context, checked: Checked) -> Store:
+    place, owner, ttl = _place(checked), checked.user_id, ttl_ms(ctx, checked)
+    wire_id = pack_id(checked.memory_id or "")
+
+    def find() -> Flow[bytes | None]:
+        found: list[bytes | None] = yield _wanted(checked)
+        return found[0]
+
+    def replace(old: bytes, new: bytes) -> Flow[Swap]:
+        age = _age(ctx.codec.decode(old, place_name(checked.conversation_id, checked.memory_type)))
+        swapped: TableSwapped = yield TableSwap(place, owner, ttl, (Row(wire_id, new, age, old),))
+        return Swap(swapped.done, None if swapped.done else swapped.current[0])
+
+    return Store(find, replace, lambda old: TableRemove(place, owner, wire_id, old))
+
+
+def update(ctx: Context, checked: Checked) -> Flow[Memory]:
+    """Replace the data and merge the metadata of one record."""
+    return (yield from update_record(ctx, checked, _store(ctx, checked)))
+
+
+def delete(ctx: Context, checked: Checked) -> Flow[int]:
+    """Remove one record, or all of them."""
+    if checked.memory_id is None:
+        count: int = yield TableClear(_place(checked), checked.user_id)
+        return count
+    return (yield from remove_record(ctx, checked, _store(ctx, checked)))

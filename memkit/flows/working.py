@@ -1,0 +1,111 @@
+"""WORKING_MEMORY: one value a conversation."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from memkit.clock import from_us
+from memkit.commands import Place, PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
+from memkit.errors import ContentionError, MemoryNotFoundError, VersionConflictError
+from memkit.flows.base import Context, Flow, Memories, decode_all, place_name
+from memkit.flows.change import ROUNDS, changed, check_version
+from memkit.flows.check import Checked
+from memkit.flows.narrow import narrowed
+from memkit.flows.stamp import stamp_all
+from memkit.ids import unpack_id
+from memkit.inputs import UNSET
+from memkit.policy import ttl_to_ms
+from memkit.records import Memory
+
+__all__ = ["delete", "retrieve", "store", "update"]
+
+
+def _place(checked: Checked) -> Place:
+    return Place("c", checked.conversation_id, "wm")
+
+
+def store(ctx: Context, checked: Checked) -> Flow[str]:
+    """Replace the value; the first time that it was stored is kept."""
+    (stamped,) = stamp_all(ctx, checked)
+    record_id = unpack_id(stamped.envelope.id)
+    result: PutResult = yield RecordPut(
+        _place(checked),
+        checked.user_id,
+        ttl_ms(ctx, checked),
+        stamped.encode(ctx),
+        stamped.envelope.created_us,
+        record_id,
+        checked.expected_version,
+    )
+    if not result.done:
+        raise VersionConflictError(checked.expected_version or 0, result.version)
+    return record_id
+
+
+def ttl_ms(ctx: Context, checked: Checked) -> int:
+    """Milliseconds to live after this write."""
+    return ctx.ttl.by_type[checked.memory_type] if checked.ttl is UNSET else ttl_to_ms(checked.ttl)
+
+
+def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
+    """The value, if it is there and passes."""
+    stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
+    if stored is None:
+        return Memories()
+    where = place_name(checked.conversation_id, checked.memory_type)
+    found = decode_all(ctx, where, [stored.wire])
+    found[:] = [_with_header(record, stored) for record in found if _wanted(checked, record)]
+    out = narrowed(ctx, checked, found)
+    return out.first(checked.limit)
+
+
+def _with_header(record: Memory, stored: StoredRecord) -> Memory:
+    """The record with the version and the age that the store keeps beside its bytes."""
+    return evolve(record, version=stored.version, created_at=from_us(stored.created_us))
+
+
+def _wanted(checked: Checked, record: Memory) -> bool:
+    return checked.memory_id is None or checked.memory_id == record.id
+
+
+def update(ctx: Context, checked: Checked) -> Flow[Memory]:
+    """Replace the data and merge the metadata."""
+    where = place_name(checked.conversation_id, checked.memory_type)
+    for _ in range(ROUNDS):
+        stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
+        old = None if stored is None else _with_header(ctx.codec.decode(stored.wire, where), stored)
+        if stored is None or old is None or not _wanted(checked, old):
+            raise MemoryNotFoundError(where)
+        check_version(checked, stored.version)
+        wire = changed(ctx, checked, old, stored.wire)
+        result: PutResult = yield RecordPut(
+            _place(checked),
+            checked.user_id,
+            ttl_ms(ctx, checked),
+            wire,
+            stored.created_us,
+            old.id or "",
+            stored.version,
+        )
+        if result.done:
+            return evolve(ctx.codec.decode(wire, where), version=result.version)
+    raise ContentionError(f"update: {ROUNDS} writers were faster, one after another: try again later")
+
+
+def delete(ctx: Context, checked: Checked) -> Flow[int]:
+    """Remove the value."""
+    expected = checked.expected_version
+    if checked.memory_id is not None:
+        stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
+        if stored is None or not _wanted(checked, ctx.codec.decode(stored.wire, str(checked.memory_type))):
+            return _nothing(checked)
+        expected = stored.version if expected is None else expected
+    result: PutResult = yield RecordDrop(_place(checked), checked.user_id, expected)
+    if not result.done and checked.expected_version is not None:
+        check_version(checked, result.version)
+    return int(result.done)
+
+
+def _nothing(checked: Checked) -> int:
+    check_version(checked, 0)
+    return 0

@@ -1,0 +1,166 @@
+"""The interfaces that agent frameworks are injected with, sync and async side by side."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from memkit.flows.base import Memories
+from memkit.inputs import MemoryInput
+from memkit.records import Memory
+
+__all__ = ["IAsyncMemoryManager", "IMemoryManager", "InputLike"]
+
+
+class InputFields(Protocol):
+    """Any object with the fields of `MemoryInput`; fields that it lacks have their defaults."""
+
+    conversation_id: str
+
+
+InputLike = MemoryInput | InputFields | Mapping[str, Any]
+
+
+class IMemoryManager(ABC):
+    """Memories of conversations: store, retrieve, update, delete."""
+
+    @abstractmethod
+    def store(self, memory_input: InputLike) -> str:
+        """Store the records in `data`.
+
+        WORKING_MEMORY: replaces the one value; exactly one record. SHORT_TERM_MEMORY: appends all, in order, all or
+        none; a record whose id is there already is not stored again and counts as stored. LONG_TERM_MEMORY: adds, or
+        replaces by id, all or none. `metadata` is merged under each record's own. The time to live starts anew.
+
+        Args:
+            memory_input: uses `conversation_id`, `memory_type`, `data`, `metadata`, `user_id`, `ttl`, and for
+                WORKING_MEMORY `expected_version` (0: only if nothing is stored).
+
+        Returns:
+            The id of the last record.
+
+        Raises:
+            InvalidInputError: a field is wrong; nothing was sent.
+            InvalidRecordError: a value cannot be stored losslessly; nothing was sent.
+            VersionConflictError: the stored version is another.
+            OwnerMismatchError: the conversation belongs to another user.
+            OutcomeUnknownError: no answer before the deadline; repeat with the id that it names.
+            BackendError: the store failed; nothing was changed.
+        """
+
+    @abstractmethod
+    def retrieve(self, memory_input: InputLike) -> Memories:
+        """Retrieve records; an empty list if there are none.
+
+        WORKING_MEMORY: none or one. SHORT_TERM_MEMORY: oldest to newest, `limit` keeps the last ones. LONG_TERM_MEMORY:
+        newest first. With a `query`, the best match first, on every backend in the same order.
+
+        Args:
+            memory_input: uses `conversation_id`, `memory_type`, `memory_id`, `query`, `limit`, `filters`, `user_id`.
+
+        Returns:
+            The records; its `damaged` lists what could not be read, if ``on_corrupt="report"``.
+
+        Raises:
+            InvalidInputError: a field is wrong; nothing was sent.
+            CorruptRecordError: a stored record is damaged, and ``on_corrupt="raise"``.
+            UnknownRecordTypeError: the class of a stored record is not registered, likewise.
+            OwnerMismatchError: the conversation belongs to another user.
+            BackendError: the store failed; that is never an empty list.
+        """
+
+    @abstractmethod
+    def update(self, memory_input: InputLike) -> Memory:
+        """Replace the data of one record and merge `metadata` into its own; its id, age and place stay.
+
+        Args:
+            memory_input: uses `conversation_id`, `memory_type`, `memory_id` (not needed for WORKING_MEMORY), `data`
+                (one record; may be empty to merge metadata only), `metadata`, `user_id`, `ttl`, `expected_version`.
+
+        Returns:
+            The record as it is stored now.
+
+        Raises:
+            InvalidInputError: a field is wrong; nothing was sent.
+            MemoryNotFoundError: it is not there.
+            VersionConflictError: the stored version is another.
+            OwnerMismatchError: the conversation belongs to another user.
+            OutcomeUnknownError: no answer before the deadline; it may have been applied.
+            BackendError: the store failed; nothing was changed.
+        """
+
+    @abstractmethod
+    def delete(self, memory_input: InputLike) -> int:
+        """Delete one record, or without `memory_id` the whole memory of that type.
+
+        Args:
+            memory_input: uses `conversation_id`, `memory_type`, `memory_id`, `user_id`, `expected_version`.
+
+        Returns:
+            How many records were deleted; 0 if there were none.
+
+        Raises:
+            InvalidInputError: a field is wrong; nothing was sent.
+            VersionConflictError: the stored version is another.
+            OwnerMismatchError: the conversation belongs to another user.
+            OutcomeUnknownError: no answer before the deadline; it may have been applied.
+            BackendError: the store failed; nothing was changed.
+        """
+
+    @abstractmethod
+    def ping(self) -> bool:
+        """True if the store answers.
+
+        Raises:
+            BackendError: it does not.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the manager opened; an injected client stays open. May be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class IAsyncMemoryManager(ABC):
+    """`IMemoryManager` for asyncio: the same verbs, the same behaviour."""
+
+    @abstractmethod
+    async def store(self, memory_input: InputLike) -> str:
+        """See `IMemoryManager.store`."""
+
+    @abstractmethod
+    async def retrieve(self, memory_input: InputLike) -> Memories:
+        """See `IMemoryManager.retrieve`."""
+
+    @abstractmethod
+    async def update(self, memory_input: InputLike) -> Memory:
+        """See `IMemoryManager.update`."""
+
+    @abstractmethod
+    async def delete(self, memory_input: InputLike) -> int:
+        """See `IMemoryManager.delete`."""
+
+    @abstractmethod
+    async def ping(self) -> bool:
+        """See `IMemoryManager.ping`."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """See `IMemoryManager.close`."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
