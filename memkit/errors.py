@@ -226,7 +226,9 @@ class ContentionError(BackendError):
 class OutcomeUnknownError(BackendError):
     """The deadline passed and a write may or may not have been applied.
 
-    Call again with the same ids: what was applied is recognised and not stored twice.
+    A `store`: call it again with records that have these ids; what was applied is not stored twice. (With an
+    `expected_version` of your own a conflict then means that it was applied.) An `update` or `delete`: retrieve first,
+    the version tells whether it was applied.
 
     Attributes:
         operation: the verb, for example ``store``.
@@ -236,7 +238,8 @@ class OutcomeUnknownError(BackendError):
     def __init__(self, operation: str, ids: Sequence[str] = ()) -> None:
         self.operation = operation
         self.ids = tuple(ids)
-        again = f"call it again with id {self.ids[-1]!r}" if self.ids else "read before you call it again"
+        repeatable = operation == "store" and self.ids
+        again = f"call it again with id {self.ids[-1]!r}" if repeatable else "retrieve the record, its version tells"
         super().__init__(f"{operation}: no answer before the deadline, it may have been applied: {again}")
 
     def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...]]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["IdSource", "new_id", "pack_id", "unpack_id"]
+__all__ = ["IdSource", "id_key", "new_id", "pack_id", "unpack_id"]
 
 _COUNTER_BITS = 12
 _COUNTER_MAX = (1 << _COUNTER_BITS) - 1
@@ -73,6 +73,14 @@ def pack_id(text: str) -> bytes | str:
     except ValueError:
         return text
     return packed if len(packed) == _UUID_BYTES and unpack_id(packed) == text else text
+
+
+def id_key(wire: bytes | str) -> bytes:
+    """An id as bytes that order and compare the same everywhere: 16 for a UUID, never 16 for a text."""
+    if isinstance(wire, bytes):
+        return wire
+    text = wire.encode()
+    return b"x" + text + b"x" if len(text) == _UUID_BYTES - 1 else b"s" + text
 
 
 def unpack_id(wire: bytes | str) -> str:

@@ -91,6 +91,12 @@ def _count(policy: RetryPolicy, attribute: Any, value: Any) -> None:
         raise ConfigurationError([f"{attribute.name} of the retry policy must be a whole number from 1"])
 
 
+def _on_or_off(policy: RetryPolicy, attribute: Any, value: Any) -> None:
+    del policy
+    if type(value) is not bool:
+        raise ConfigurationError([f"{attribute.name} of the retry policy must be True or False"])
+
+
 @frozen
 class RetryPolicy:
     """How often and how long a call is tried.
@@ -110,7 +116,7 @@ class RetryPolicy:
     deadline: float = field(default=10.0, validator=_positive)
     initial: float = field(default=0.05, validator=_positive)
     cap: float = field(default=1.0, validator=_positive)
-    jitter: bool = True
+    jitter: bool = field(default=True, validator=_on_or_off)
 
     def pause(self, failures: int, draw: float) -> float:
         """Seconds to wait after that many failures.

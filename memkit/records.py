@@ -174,6 +174,11 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _content(value: Any) -> Any:
+    # Chat formats write null where an assistant says nothing beside its tool calls.
+    return "" if value is None else _tuple(value)
+
+
 @frozen
 class Message(Memory):
     """Base of the messages of a conversation.
@@ -188,7 +193,7 @@ class Message(Memory):
 
     role: ClassVar[str]
 
-    content: str | tuple[Part, ...] = field(default="", converter=_tuple)
+    content: str | tuple[Part, ...] = field(default="", converter=_content)
     name: str | None = field(default=None, kw_only=True)
     pinned: bool = field(default=False, kw_only=True)
     tokens: int | None = field(default=None, kw_only=True)

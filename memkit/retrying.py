@@ -68,10 +68,7 @@ def limit_retries(attempts: int = 1) -> Iterator[None]:
 
 
 def remaining() -> float | None:
-    """Seconds left of the deadline of the innermost decorated call, for a timeout of your own; None outside of one.
-
-    The first try of a call may use its whole deadline, so memkit sets this from the second try on; before that, None.
-    """
+    """Seconds left of the deadline of the innermost decorated call, for a timeout of your own; None outside of one."""
     until = _until.get()
     return None if until is None else max(0.0, until[1] - until[0].monotonic())
 
@@ -125,33 +122,33 @@ class _Plan:
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         run = _Run(self)
-        while True:
-            token = _until.set((self.clock, run.until)) if run.failures else None
-            try:
-                return function(*args, **kwargs)
-            except Exception as error:
-                pause = run.after(error)
-                if pause is None:
-                    raise
-            finally:
-                if token is not None:
-                    _until.reset(token)
-            self.clock.sleep(pause)
+        token = _until.set((self.clock, run.until))
+        try:
+            while True:
+                try:
+                    return function(*args, **kwargs)
+                except Exception as error:
+                    pause = run.after(error)
+                    if pause is None:
+                        raise
+                self.clock.sleep(pause)
+        finally:
+            _until.reset(token)
 
     async def acall(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         run = _Run(self)
-        while True:
-            token = _until.set((self.clock, run.until)) if run.failures else None
-            try:
-                return await function(*args, **kwargs)
-            except Exception as error:
-                pause = run.after(error)
-                if pause is None:
-                    raise
-            finally:
-                if token is not None:
-                    _until.reset(token)
-            await self.clock.asleep(pause)
+        token = _until.set((self.clock, run.until))
+        try:
+            while True:
+                try:
+                    return await function(*args, **kwargs)
+                except Exception as error:
+                    pause = run.after(error)
+                    if pause is None:
+                        raise
+                await self.clock.asleep(pause)
+        finally:
+            _until.reset(token)
 
 
 def retry(

@@ -50,12 +50,16 @@ class RefusedValue(ValueError):  # noqa: N818 - it never leaves memkit: the verb
         return self
 
 
-def plain_map(value: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
-    """The written form of a dict with str keys.
+def plain_map(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The written form of a mapping with str keys.
 
     Raises:
         RefusedValue: something in it cannot be stored.
     """
+    return _escape(_plain_items(value, 1))
+
+
+def _plain_items(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise RefusedValue(f"is {_kind(value)}, not a mapping")
     out = {}
@@ -85,7 +89,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if kind is list:
         return _plain_list(value, depth + 1)
     if kind is dict:
-        return _escape(plain_map(value, depth + 1))
+        return _escape(_plain_items(value, depth + 1))
     if kind is datetime:
         return {"$time": check_time(value)}
     raise RefusedValue(_advice(value))
@@ -111,6 +115,13 @@ def revive_map(value: Any) -> dict[str, Any]:
     Raises:
         ValueError: it was not written by `plain_map`.
     """
+    found = revive(value) if type(value) is dict and len(value) == 1 else _revive_items(value)
+    if type(found) is not dict:
+        raise ValueError("a mapping is expected")
+    return found
+
+
+def _revive_items(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError("a mapping is expected")
     for key, item in value.items():
@@ -131,14 +142,14 @@ def revive(value: Any) -> Any:
         key = next(iter(value))
         if type(key) is str and key.startswith("$"):
             return _untag(key, value[key])
-    return revive_map(value)
+    return _revive_items(value)
 
 
 def _untag(tag: str, value: Any) -> Any:
     if tag == "$time" and type(value) is int:
         return from_us(value)
     if tag == "$map":
-        return revive_map(value)
+        return _revive_items(value)
     raise ValueError("a tagged value is not known")
 
 

@@ -46,7 +46,7 @@ def _async_manager(settings: Settings) -> AsyncMemoryManager:
 
 
 def _arguments(settings: Settings) -> Any:
-    return backend_arguments(dict(server_options_of(settings)))
+    return backend_arguments({**server_options_of(settings), "namespace": settings.namespace})
 
 
 provider = Provider("embedded", _manager, _async_manager)

@@ -42,6 +42,8 @@ class RecordType:
         schema: version of its fields, from 1.
         upcasters: for each older version, what makes the next one of it.
         fields: its own fields, without the envelope.
+        trims: trailing fields that hold their default are left out. Not for users' classes: their upcasters count on
+            every field, and a default that changes must not change what was stored.
     """
 
     cls: type[Memory]
@@ -49,6 +51,7 @@ class RecordType:
     schema: int
     upcasters: Mapping[int, Upcaster]
     fields: tuple[Field, ...] = field(repr=False)
+    trims: bool = False
 
 
 class Registry:
@@ -58,12 +61,14 @@ class Registry:
         self._by_class: dict[type, RecordType] = {}
         self._by_name: dict[str, RecordType] = {}
 
-    def add(self, cls: type[Memory], name: str, schema: int, upcasters: Mapping[int, Upcaster]) -> None:
+    def add(
+        self, cls: type[Memory], name: str, schema: int, upcasters: Mapping[int, Upcaster], *, trims: bool = False
+    ) -> None:
         """Register a class; the same class under the same name again replaces it."""
         known = self._by_name.get(name)
         if known is not None and known.cls.__qualname__ != cls.__qualname__:
             raise ConfigurationError([f"the record name {name!r} belongs to {known.cls.__qualname__}"])
-        entry = RecordType(cls, name, schema, dict(upcasters), _own_fields(cls))
+        entry = RecordType(cls, name, schema, dict(upcasters), _own_fields(cls), trims)
         self._by_class[cls] = self._by_name[name] = entry
 
     def of(self, cls: type) -> RecordType | None:
@@ -78,6 +83,9 @@ class Registry:
 def _own_fields(cls: type[Memory]) -> tuple[Field, ...]:
     attrs.resolve_types(cls)
     own = [attribute for attribute in attrs.fields(cls) if attribute.name not in _ENVELOPE]
+    unset = [attribute.name for attribute in own if not attribute.init]
+    if unset:
+        raise ConfigurationError([f"{cls.__qualname__}.{unset[0]} is init=False: it could not be read back"])
     try:
         return tuple(field_of(attribute) for attribute in own)
     except TypeError as error:
@@ -94,7 +102,7 @@ for _cls, _name in {
     ToolMessage: "tool",
     Fact: "fact",
 }.items():
-    registry.add(_cls, _name, 1, {})
+    registry.add(_cls, _name, 1, {}, trims=True)
 
 
 def register(

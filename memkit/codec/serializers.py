@@ -1,7 +1,7 @@
 """The two serializers: msgpack, and JSON for people who read their data with other languages.
 
-Both write one array ``[schema, type, id, created_us, updated_us, version, metadata, fields…]``; ids are 16 bytes in
-msgpack and text in JSON.
+Both write one array ``[schema, type, scope, id, created_us, updated_us, version, metadata, fields…]``; ids are 16 bytes
+in msgpack and text in JSON.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import threading
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -22,7 +23,7 @@ from memkit.values import MAX_VALUES
 
 __all__ = ["JsonSerializer", "MsgpackSerializer", "Serializer", "serializer_of"]
 
-_ID = 2
+_ID = 3
 
 
 class Serializer(ABC):
@@ -52,7 +53,11 @@ class Serializer(ABC):
 
     @abstractmethod
     def join(self, elements: list[bytes]) -> bytes:
-        """A record from the bytes of its elements."""
+        """A record from the bytes of its elements.
+
+        Raises:
+            ValueError: together they hold too many values.
+        """
 
     @abstractmethod
     def element(self, value: Any) -> bytes:
@@ -120,7 +125,10 @@ class MsgpackSerializer(Serializer):
 
     def join(self, elements: list[bytes]) -> bytes:
         header: bytes = msgpack.Packer().pack_array_header(len(elements))
-        return header + b"".join(elements)
+        joined = header + b"".join(elements)
+        if len(joined) > SMALL:
+            check_msgpack(joined)
+        return joined
 
 
 class JsonSerializer(Serializer):
@@ -143,7 +151,7 @@ class JsonSerializer(Serializer):
             check_json(raw)
         try:
             values = _from_json(json.loads(raw, object_pairs_hook=_unique, parse_constant=_constant))
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise ValueError(f"it is not valid JSON ({type(error).__name__})") from None
         if type(values) is not list or len(values) <= _ID or type(values[_ID]) is not str:
             raise ValueError("it is not an array with an id")
@@ -151,17 +159,28 @@ class JsonSerializer(Serializer):
         return values
 
     def split(self, raw: bytes) -> list[bytes]:
-        text = raw.decode()
-        decoder = json.JSONDecoder()
-        elements, at = [], 1
+        text, decode = raw.decode(), json.JSONDecoder().raw_decode
+        elements, at = [], _next(text, 0)
         while at < len(text):
-            _, end = decoder.raw_decode(text, at)
+            _, end = decode(text, at)
             elements.append(text[at:end].encode())
-            at = end + 1
+            at = _next(text, end)
         return elements
 
     def join(self, elements: list[bytes]) -> bytes:
-        return b"[" + b",".join(elements) + b"]"
+        joined = b"[" + b",".join(elements) + b"]"
+        if len(joined) > SMALL:
+            check_json(joined)
+        return joined
+
+
+_SEPARATOR = re.compile(r"\s*[\[,\]]?\s*")
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next element of the outer array begins, at the end of another or of nothing."""
+    found = _SEPARATOR.match(text, at)
+    return found.end() if found else at
 
 
 def _to_json(value: Any) -> Any:
@@ -210,4 +229,4 @@ _reading = {name: make() for name, make in _SERIALIZERS.items()}
 
 def serializer_of(raw: bytes) -> Serializer:
     """The serializer that wrote these bytes, so that changing the setting loses nothing."""
-    return _reading["json" if raw[:1] == b"[" else "msgpack"]
+    return _reading["json" if raw[:64].lstrip()[:1] == b"[" else "msgpack"]

@@ -6,10 +6,12 @@ array, which is shorter, still reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import attrs
 from attrs import frozen
@@ -45,6 +47,15 @@ _FACTORY: Any = attrs.Factory
 _PART_NAMES = {kind: name for name, kind in _PART_KINDS.items()}
 
 _converter = Converter(detailed_validation=False, prefer_attrib_converters=False)
+
+
+def _refuse_type(kind: Any) -> Any:
+    raise TypeError(f"{kind} is not supported: see memkit.register for the types that are")
+
+
+# What none of the hooks below takes is refused: cattrs' own hooks for other types change what they are given.
+_converter.register_unstructure_hook_factory(lambda _: True, _refuse_type)
+_converter.register_structure_hook_factory(lambda _: True, _refuse_type)
 
 
 @frozen
@@ -105,7 +116,17 @@ def dump_hook(kind: Any) -> Dump:
 def load_hook(kind: Any) -> Load:
     """The function that turns plain values into a value of type `kind`, or raises ValueError."""
     hook = _converter.get_structure_hook(kind, cache_result=False)
-    return lambda value: hook(value, kind)
+    return cast("Load", hook.__wrapped__)  # type: ignore[attr-defined]  # every hook here is made by _hook
+
+
+def _hook(load: Load) -> Callable[[Any, Any], Any]:
+    """A hook as cattrs wants it; `load_hook` takes the function inside of it, and saves a call for each value."""
+
+    @functools.wraps(load)
+    def hook(value: Any, _: Any) -> Any:
+        return load(value)
+
+    return hook
 
 
 def _exactly(kind: type) -> Dump:
@@ -123,13 +144,13 @@ def _then(first: Dump, second: Dump) -> Dump:
 
 def _register(kind: Any, dump: Dump, load: Load) -> None:
     _converter.register_unstructure_hook_func(lambda candidate: candidate is kind, dump)
-    _converter.register_structure_hook_func(lambda candidate: candidate is kind, lambda value, _: load(value))
+    _converter.register_structure_hook_func(lambda candidate: candidate is kind, _hook(load))
 
 
 def _register_scalar(kind: Any, dump: Dump, load: Load) -> None:
     # cattrs looks at classes before it looks at predicates, and has hooks of its own for these classes.
     _converter.register_unstructure_hook(kind, dump)
-    _converter.register_structure_hook(kind, lambda value, _: load(value))
+    _converter.register_structure_hook(kind, _hook(load))
 
 
 def _load_time(value: Any) -> datetime:
@@ -164,22 +185,24 @@ def _dump_mapping(kind: Any) -> Dump:
 
 def _load_mapping(kind: Any) -> Callable[[Any, Any], Any]:
     _check_mapping(kind)
-    return lambda value, _: revive_map(value)
+    return _hook(revive_map)
 
 
 def _is_sequence(kind: Any) -> bool:
-    return get_origin(kind) in (list, tuple)
+    return (get_origin(kind) or kind) in (list, tuple)
 
 
 def _item_of(kind: Any) -> Any:
     arguments = get_args(kind)
+    if not arguments:
+        return Any
     if get_origin(kind) is tuple and (len(arguments) != 2 or arguments[1] is not Ellipsis):  # noqa: PLR2004
         raise TypeError(f"{kind} is not supported: annotate list[T] or tuple[T, ...]")
     return arguments[0]
 
 
 def _dump_sequence(kind: Any) -> Dump:
-    check = _exactly(get_origin(kind))
+    check = _exactly(get_origin(kind) or kind)
     dump = dump_hook(_item_of(kind))
 
     def dump_items(value: Any) -> list[Any]:
@@ -196,9 +219,9 @@ def _dump_sequence(kind: Any) -> Dump:
 
 def _load_sequence(kind: Any) -> Callable[[Any, Any], Any]:
     load = load_hook(_item_of(kind))
-    make = get_origin(kind)
+    make = get_origin(kind) or kind
     check = _exactly(list)
-    return lambda value, _: make([load(item) for item in check(value)])
+    return _hook(lambda value: make([load(item) for item in check(value)]))
 
 
 _converter.register_unstructure_hook_factory(_is_mapping, _dump_mapping)
@@ -234,13 +257,63 @@ def _dump_union(kind: Any) -> Dump:
 def _load_union(kind: Any) -> Callable[[Any, Any], Any]:
     if kind == _Content:
         text, parts = load_hook(str), load_hook(tuple[Part, ...])
-        return lambda value, _: parts(value) if type(value) is list else text(value)
+        return _hook(lambda value: parts(value) if type(value) is list else text(value))
     load = load_hook(_only_member(kind))
-    return lambda value, _: None if value is None else load(value)
+    return _hook(lambda value: None if value is None else load(value))
 
 
 _converter.register_unstructure_hook_factory(_is_union, _dump_union)
 _converter.register_structure_hook_factory(_is_union, _load_union)
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _check_choices(kind: Any, choices: Iterable[Any]) -> None:
+    if not all(type(choice) in (str, int, bool, NoneType) for choice in choices):
+        raise TypeError(f"{kind} is not supported: its values must be str, int or bool")
+
+
+def _dump_enum(kind: Any) -> Dump:
+    _check_choices(kind, [member.value for member in kind])
+    check = _exactly(kind)
+    return lambda value: check(value).value
+
+
+def _load_enum(kind: Any) -> Callable[[Any, Any], Any]:
+    members = {(type(member.value), member.value): member for member in kind}
+    return _hook(lambda value: members[type(value), value])
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _literal(kind: Any) -> Dump:
+    choices = {(type(choice), choice) for choice in get_args(kind)}
+    _check_choices(kind, get_args(kind))
+
+    def check(value: Any) -> Any:
+        if type(value) not in (str, int, bool, NoneType) or (type(value), value) not in choices:
+            raise RefusedValue("is none of the values that the field allows")
+        return value
+
+    return check
+
+
+def _load_literal(kind: Any) -> Callable[[Any, Any], Any]:
+    check = _literal(kind)
+    return _hook(check)
+
+
+_converter.register_unstructure_hook_factory(_is_enum, _dump_enum)
+_converter.register_structure_hook_factory(_is_enum, _load_enum)
+_converter.register_unstructure_hook_factory(_is_literal, _literal)
+_converter.register_structure_hook_factory(_is_literal, _load_literal)
 
 
 # -- attrs classes -----------------------------------------------------------------------------------------------------
@@ -280,7 +353,7 @@ def _dump_class(kind: Any) -> Dump:
 def _load_class(kind: Any) -> Callable[[Any, Any], Any]:
     fields = fields_of(kind)
     check = _exactly(list)
-    return lambda value, _: kind(**load_fields(check(value), fields))
+    return _hook(lambda value: kind(**load_fields(check(value), fields)))
 
 
 _converter.register_unstructure_hook_factory(attrs.has, _dump_class)
@@ -290,15 +363,17 @@ _converter.register_structure_hook_factory(attrs.has, _load_class)
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
-_UNKNOWN_PART = "memkit"
+@frozen
+class UnknownPart(RawPart):
+    """A part of a kind that a newer memkit wrote; its payload has the ``kind`` and the ``fields``."""
 
 
 def _dump_part(value: Any) -> list[Any]:
+    if type(value) is UnknownPart:
+        return [str(value.payload["kind"]), *plain(value.payload["fields"])]
     name = _PART_NAMES.get(type(value))
     if name is None:
         raise RefusedValue(f"is of type {type(value).__name__}: a part of memkit.records is expected")
-    if name == "raw" and value.provider == _UNKNOWN_PART:
-        return [str(value.payload["kind"]), *plain(value.payload["fields"])]
     return [name, *dump_hook_of_part[name](value)]
 
 
@@ -307,7 +382,7 @@ def _load_part(value: Any) -> Part:
     load = load_hook_of_part.get(name)
     if load is None:
         # A newer memkit wrote it: kept as it is, and written back as it is.
-        return RawPart({"kind": _exactly(str)(name), "fields": revive(fields)}, provider=_UNKNOWN_PART)
+        return UnknownPart({"kind": _exactly(str)(name), "fields": revive(fields)}, provider="memkit")
     return load(fields)  # type: ignore[no-any-return]  # a hook returns what its class makes
 
 

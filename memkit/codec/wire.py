@@ -1,4 +1,6 @@
-"""The wire record: ``[schema, type, id, created_us, updated_us, version, metadata, fields…]``.
+"""The wire record: ``[schema, type, scope, id, created_us, updated_us, version, metadata, fields…]``.
+
+`scope` is a hash of where the record belongs, so that one that turns up elsewhere is refused.
 
 `updated_us` is nil while it equals `created_us`. Trailing fields that hold their default are left out. Bytes that begin
 with 0xC1, which msgpack never uses, are kept for compressed and encrypted records.
@@ -6,6 +8,8 @@ with 0xC1, which msgpack never uses, are kept for compressed and encrypted recor
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from typing import Any, NamedTuple
 
 from attrs import field, frozen
@@ -19,12 +23,40 @@ from memkit.ids import unpack_id
 from memkit.records import Memory
 from memkit.values import RefusedValue, plain_map, revive_map
 
-__all__ = ["MAX_RECORD_BYTES", "Codec", "Envelope"]
+__all__ = ["MAX_RECORD_BYTES", "Binding", "Codec", "Envelope", "binding_of"]
 
 MAX_RECORD_BYTES = 8 << 20
+_SHOWN = 100
 
-_SCHEMA, _TYPE, _ID, _CREATED, _UPDATED, _VERSION, _METADATA = range(7)
-_FIELDS = 7
+_SCHEMA, _TYPE, _SCOPE, _ID, _CREATED, _UPDATED, _VERSION, _METADATA = range(8)
+_FIELDS = 8
+
+
+class Binding(NamedTuple):
+    """Where a record belongs.
+
+    Attributes:
+        name: as errors call it.
+        scope: the hash that stands in the record.
+    """
+
+    name: str
+    scope: int
+
+
+@functools.lru_cache(maxsize=4096)
+def binding_of(namespace: str, kind: str, conversation_id: str) -> Binding:
+    """The binding of one memory of a conversation.
+
+    Args:
+        namespace: of the manager.
+        kind: which memory.
+        conversation_id: which conversation.
+    """
+    seed = f"{len(namespace)}:{namespace}:{kind}:{conversation_id}".encode()
+    scope = int.from_bytes(hashlib.blake2b(seed, digest_size=4).digest(), "big")
+    shown = conversation_id if len(conversation_id) <= _SHOWN else conversation_id[:_SHOWN] + "…"
+    return Binding(f"{kind} of conversation {shown!r}", scope)
 
 
 class Envelope(NamedTuple):
@@ -35,12 +67,14 @@ class Envelope(NamedTuple):
         created_us: microseconds since 1970.
         updated_us: microseconds since 1970.
         version: 1 after the first store.
+        scope: see `Binding`.
     """
 
     id: bytes | str
     created_us: int
     updated_us: int
     version: int
+    scope: int = 0
 
 
 @frozen
@@ -92,32 +126,34 @@ class Codec:
         codec = Codec(old, self.max_bytes, self.types)
         fresh = old.split(codec.encode(record, envelope, path))
         elements = old.split(raw)
-        keep_from = _FIELDS if keep_fields else min(_FIELDS + len(kind.fields), len(elements))
-        elements[_ID:_FIELDS] = fresh[_ID:_FIELDS]
+        elements[_SCOPE:_FIELDS] = fresh[_SCOPE:_FIELDS]
         if not keep_fields:
-            elements[_FIELDS:keep_from] = _padded(record, kind, old)[: keep_from - _FIELDS]
-        return self._sized(old.join(elements), path)
+            elements[_FIELDS : _FIELDS + len(kind.fields)] = _padded(record, kind, old)
+        return self._sized(_joined(old, elements, path), path)
 
-    def decode(self, raw: bytes, place: str) -> Memory:
+    def decode(self, raw: bytes, binding: Binding) -> Memory:
         """The record of stored bytes.
 
         Raises:
-            CorruptRecordError: the bytes are damaged; names `place`.
+            CorruptRecordError: the bytes are damaged, or belong elsewhere; names the place.
             UnknownRecordTypeError: their type is not registered here.
         """
+        place = binding.name
         if len(raw) > self.max_bytes:
             raise CorruptRecordError(f"a stored record has {len(raw)} bytes, more than {self.max_bytes}", place)
         try:
             values = serializer_of(raw).unpack(raw)
         except ValueError as error:
             raise CorruptRecordError(f"a stored record is damaged: {error}", place) from None
-        return self._record(values, place)
+        return self._record(values, binding)
 
-    def _record(self, values: list[Any], place: str) -> Memory:
-        record_id = None
+    def _record(self, values: list[Any], binding: Binding) -> Memory:
+        record_id, place = None, binding.name
         try:
-            schema, name, wire_id, *_ = values
+            schema, name, scope, wire_id, *_ = values
             record_id = unpack_id(wire_id)
+            if scope != binding.scope:
+                raise CorruptRecordError("a record turned up that belongs to another place", place, record_id)
             kind = self.types.named(name)
             if kind is None:
                 raise UnknownRecordTypeError(f"the record type {name!r} is not registered", place, record_id)
@@ -153,8 +189,18 @@ def _values(record: Memory, kind: RecordType, envelope: Envelope) -> list[Any]:
     except RefusedValue as refused:
         raise refused.under(".metadata") from None
     updated = None if envelope.updated_us == envelope.created_us else envelope.updated_us
-    head = [kind.schema, kind.name, envelope.id, envelope.created_us, updated, envelope.version, metadata]
-    return head + _trimmed(dump_fields(record, kind.fields), kind)
+    head = [
+        kind.schema,
+        kind.name,
+        envelope.scope,
+        envelope.id,
+        envelope.created_us,
+        updated,
+        envelope.version,
+        metadata,
+    ]
+    fields = dump_fields(record, kind.fields)
+    return head + (_trimmed(fields, kind) if kind.trims else fields)
 
 
 def _trimmed(values: list[Any], kind: RecordType) -> list[Any]:
@@ -166,6 +212,13 @@ def _trimmed(values: list[Any], kind: RecordType) -> list[Any]:
 
 def _is_default(value: Any, default: Any) -> bool:
     return type(value) is type(default) and bool(value == default)
+
+
+def _joined(serializer: Serializer, elements: list[bytes], path: str) -> bytes:
+    try:
+        return serializer.join(elements)
+    except ValueError as error:
+        raise InvalidRecordError(path, str(error)) from None
 
 
 def _padded(record: Memory, kind: RecordType, serializer: Serializer) -> list[bytes]:

@@ -16,7 +16,9 @@ from memkit.ids import IdSource
 from memkit.inputs import UNSET, MemoryType, Unset
 from memkit.policy import TtlPolicy
 
-__all__ = ["Options", "context_of", "options_of"]
+__all__ = ["DEFAULT_NAMESPACE", "Options", "context_of", "options_of"]
+
+DEFAULT_NAMESPACE = "memkit"
 
 _SERIALIZERS: dict[str, type[Serializer]] = {"msgpack": MsgpackSerializer, "json": JsonSerializer}
 
@@ -32,6 +34,7 @@ class Options(TypedDict, total=False):
         on_corrupt: ``raise`` an error for a damaged record, or ``report`` it beside those that are not.
         language: of the words in queries: a Snowball language, or ``none`` for plain case-folded words.
         clock: where the time comes from, for tests.
+        namespace: bound into every record; on a server also the prefix of every key.
     """
 
     ttl: float | Mapping[Any, float | None] | Unset | None
@@ -40,6 +43,7 @@ class Options(TypedDict, total=False):
     on_corrupt: OnCorrupt
     language: str
     clock: Clock
+    namespace: str
 
 
 def context_of(
@@ -50,6 +54,7 @@ def context_of(
     on_corrupt: OnCorrupt = "raise",
     language: str = "english",
     clock: Clock | None = None,
+    namespace: str = DEFAULT_NAMESPACE,
 ) -> Context:
     """The context of flows for these options.
 
@@ -62,11 +67,13 @@ def context_of(
         raise ConfigurationError([f"on_corrupt {on_corrupt!r} is not known: use raise or report"])
     if type(max_record_bytes) is not int or max_record_bytes < 1:
         raise ConfigurationError(["max_record_bytes must be a whole number of bytes from 1"])
+    if type(namespace) is not str or not namespace:
+        raise ConfigurationError(["namespace must be a str that is not empty"])
     chosen = clock or SystemClock()
     ids = IdSource(lambda: chosen.time_us() // 1000)
     words = Analyzer(language)
     wire = Codec(_SERIALIZERS[codec](), max_record_bytes)
-    return Context(wire, TtlPolicy.of(ttl), on_corrupt, words, chosen, ids.fresh)
+    return Context(wire, TtlPolicy.of(ttl), on_corrupt, words, chosen, ids.fresh, namespace)
 
 
 def options_of(settings: Settings) -> Options:
@@ -81,4 +88,5 @@ def options_of(settings: Settings) -> Options:
         max_record_bytes=settings.max_record_bytes,
         on_corrupt=settings.on_corrupt,
         language=settings.language,
+        namespace=settings.namespace,
     )

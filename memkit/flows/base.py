@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from attrs import frozen
 
 from memkit.clock import Clock
-from memkit.codec.wire import Codec
+from memkit.codec.wire import Binding, Codec, binding_of
 from memkit.commands import Command
 from memkit.errors import CodecError
 from memkit.flows.words import Analyzer
@@ -17,7 +17,7 @@ from memkit.inputs import MemoryType
 from memkit.policy import TtlPolicy
 from memkit.records import Memory
 
-__all__ = ["Context", "Flow", "Memories", "OnCorrupt", "decode_all", "place_name"]
+__all__ = ["Context", "Flow", "Memories", "OnCorrupt", "decode_all"]
 
 T = TypeVar("T")
 Flow = Generator[Command[Any], Any, T]
@@ -39,6 +39,7 @@ class Context:
         analyzer: cuts texts into words for queries.
         clock: for stamps.
         fresh_id: makes the 16 bytes of a new id.
+        namespace: bound into every record.
     """
 
     codec: Codec
@@ -47,6 +48,11 @@ class Context:
     analyzer: Analyzer
     clock: Clock
     fresh_id: Callable[[], bytes]
+    namespace: str = ""
+
+    def bind(self, conversation_id: str, kind: MemoryType) -> Binding:
+        """Where the records of a memory belong."""
+        return binding_of(self.namespace, kind.value, conversation_id)
 
 
 class Memories(list[Memory]):
@@ -65,7 +71,7 @@ class Memories(list[Memory]):
         return self
 
 
-def decode_all(ctx: Context, place: str, raws: Iterable[bytes]) -> Memories:
+def decode_all(ctx: Context, binding: Binding, raws: Iterable[bytes]) -> Memories:
     """The records of stored bytes.
 
     Raises:
@@ -74,7 +80,7 @@ def decode_all(ctx: Context, place: str, raws: Iterable[bytes]) -> Memories:
     out, damaged = Memories(), []
     for raw in raws:
         try:
-            out.append(ctx.codec.decode(raw, place))
+            out.append(ctx.codec.decode(raw, binding))
         except CodecError as error:
             if ctx.on_corrupt == "raise":
                 raise
@@ -83,8 +89,3 @@ def decode_all(ctx: Context, place: str, raws: Iterable[bytes]) -> Memories:
         _log.warning("memkit: %d stored records could not be read", len(damaged))
         out.damaged = tuple(damaged)
     return out
-
-
-def place_name(conversation_id: str, kind: MemoryType) -> str:
-    """Where a memory is kept, as errors name it."""
-    return f"{kind.value} of conversation {conversation_id[:100]}"

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from memkit.codec.wire import Envelope
 from memkit.commands import Command, Swap
 from memkit.errors import ContentionError, MemoryNotFoundError, VersionConflictError
-from memkit.flows.base import Context, Flow, place_name
+from memkit.flows.base import Context, Flow
 from memkit.flows.check import Checked
 from memkit.flows.stamp import merged, succeeding
 from memkit.records import Memory
@@ -42,17 +42,17 @@ def update_record(ctx: Context, checked: Checked, store: Store) -> Flow[Memory]:
         MemoryNotFoundError: it is not there.
         VersionConflictError: it has not the expected version.
     """
-    where = place_name(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
     raw = yield from store.find()
     for _ in range(ROUNDS):
         if raw is None:
-            raise MemoryNotFoundError(f"record {checked.memory_id!r} of {where}")
-        old = ctx.codec.decode(raw, where)
+            raise MemoryNotFoundError(f"record {checked.memory_id!r} of {binding.name}")
+        old = ctx.codec.decode(raw, binding)
         check_version(checked, old.version)
         new = changed(ctx, checked, old, raw)
         swap = yield from store.replace(raw, new)
         if swap.done:
-            return ctx.codec.decode(new, where)
+            return ctx.codec.decode(new, binding)
         raw = swap.current
     raise ContentionError(f"update: {ROUNDS} writers were faster, one after another: try again later")
 
@@ -63,7 +63,8 @@ def changed(ctx: Context, checked: Checked, old: Memory, raw: bytes) -> bytes:
     base = old if keep_fields else checked.data[0]
     own = {} if keep_fields else base.metadata
     record = merged(evolve(base, metadata=own), {**old.metadata, **checked.metadata})
-    stamped = Envelope(b"", 0, ctx.clock.time_us(), 1)
+    scope = ctx.bind(checked.conversation_id, checked.memory_type).scope
+    stamped = Envelope(b"", 0, ctx.clock.time_us(), 1, scope)
     return ctx.codec.rewrite(raw, record, succeeding(old, stamped), "data[0]", keep_fields=keep_fields)
 
 
@@ -97,4 +98,4 @@ def remove_record(ctx: Context, checked: Checked, store: Store) -> Flow[int]:
 def _version(ctx: Context, checked: Checked, raw: bytes | None) -> int:
     if raw is None:
         return 0
-    return ctx.codec.decode(raw, place_name(checked.conversation_id, checked.memory_type)).version
+    return ctx.codec.decode(raw, ctx.bind(checked.conversation_id, checked.memory_type)).version

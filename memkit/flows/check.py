@@ -60,7 +60,9 @@ def check_input(memory_input: Any, verb: str) -> Checked:
     """
     given = _fields_of(memory_input)
     for name, check in _CHECKS.items():
-        given[name] = check(name, given[name])
+        # Most fields are left alone, and a default needs no check.
+        left_alone = given[name] is _FIELDS[name]
+        given[name] = _SETTLED[name] if left_alone else check(name, given[name])
     checked = Checked(**given)
     _refuse_unused(checked, verb)
     _RULES[verb](checked)
@@ -192,6 +194,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "ttl": _ttl,
     "expected_version": _optional(_whole),
 }
+
+
+_SETTLED = {name: check(name, _FIELDS[name]) for name, check in _CHECKS.items() if name != _REQUIRED}
 
 
 # -- what each verb needs ----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memkit.clock import to_us
+from memkit.codec.wire import Binding
 from memkit.commands import (
     Place,
     Row,
@@ -16,7 +17,7 @@ from memkit.commands import (
     TableSwapped,
 )
 from memkit.errors import ContentionError
-from memkit.flows.base import Context, Flow, Memories, decode_all, place_name
+from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import ROUNDS, Store, remove_record, update_record
 from memkit.flows.check import Checked
 from memkit.flows.narrow import narrowed, newest
@@ -35,10 +36,10 @@ def _place(checked: Checked) -> Place:
 def store(ctx: Context, checked: Checked) -> Flow[str]:
     """Add or replace by id, all or none; what is replaced keeps its age."""
     stamped = stamp_all(ctx, checked)
-    where = place_name(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
     current: tuple[bytes | None, ...] = (None,) * len(stamped)
     for _ in range(ROUNDS):
-        rows = tuple(_row(ctx, item, old, where) for item, old in zip(stamped, current, strict=True))
+        rows = tuple(_row(ctx, item, old, binding) for item, old in zip(stamped, current, strict=True))
         swapped: TableSwapped = yield TableSwap(_place(checked), checked.user_id, ttl_ms(ctx, checked), rows)
         if swapped.done:
             return unpack_id(rows[-1].id)
@@ -46,10 +47,10 @@ def store(ctx: Context, checked: Checked) -> Flow[str]:
     raise ContentionError(f"store: {ROUNDS} writers were faster, one after another: try again later")
 
 
-def _row(ctx: Context, item: Stamped, raw: bytes | None, where: str) -> Row:
+def _row(ctx: Context, item: Stamped, raw: bytes | None, binding: Binding) -> Row:
     if raw is None:
         return Row(item.envelope.id, item.encode(ctx), item.envelope.created_us)
-    old = ctx.codec.decode(raw, where)
+    old = ctx.codec.decode(raw, binding)
     return Row(item.envelope.id, item.encode(ctx, old), _age(old), raw)
 
 
@@ -77,8 +78,8 @@ def _wanted(checked: Checked) -> TableFetch:
 def _some(ctx: Context, checked: Checked, read: TableRead | TableFetch) -> Flow[Memories]:
     found: Slots | list[bytes | None] = yield read
     raws = found.records if isinstance(found, Slots) else [raw for raw in found if raw is not None]
-    where = place_name(checked.conversation_id, checked.memory_type)
-    out = narrowed(ctx, checked, decode_all(ctx, where, raws))
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    out = narrowed(ctx, checked, decode_all(ctx, binding, raws))
     return out.first(checked.limit)
 
 
@@ -91,7 +92,7 @@ def _store(ctx: Context, checked: Checked) -> Store:
         return found[0]
 
     def replace(old: bytes, new: bytes) -> Flow[Swap]:
-        age = _age(ctx.codec.decode(old, place_name(checked.conversation_id, checked.memory_type)))
+        age = _age(ctx.codec.decode(old, ctx.bind(checked.conversation_id, checked.memory_type)))
         swapped: TableSwapped = yield TableSwap(place, owner, ttl, (Row(wire_id, new, age, old),))
         return Swap(swapped.done, None if swapped.done else swapped.current[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from memkit.commands import Command, Slots
-from memkit.flows.base import Context, Flow, Memories, decode_all, place_name
+from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.check import Checked
 from memkit.flows.select import matches
 from memkit.flows.words import rank
@@ -14,6 +14,8 @@ __all__ = ["narrowed", "newest"]
 
 _PAGE = 64
 _LARGEST_PAGE = 1024
+# More than any server holds in one conversation; beyond 64 bits it would not know the number.
+_MOST = 1 << 40
 
 Read = Callable[[int | None, int], Command[Slots]]
 
@@ -36,12 +38,12 @@ def newest(ctx: Context, checked: Checked, read: Read, *, oldest_first: bool) ->
         read: makes the command that reads so many places, leaving out so many of the newest.
         oldest_first: the order in which that command returns them.
     """
-    where = place_name(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
     limit, seen, out = checked.limit, set[str | None](), Memories()
     size, skip = _first_page(checked), 0
     while True:
         slots: Slots = yield read(size, skip)
-        page = decode_all(ctx, where, reversed(slots.records) if oldest_first else slots.records)
+        page = decode_all(ctx, binding, reversed(slots.records) if oldest_first else slots.records)
         out.damaged += page.damaged
         # Records that came in between two pages push others into the next page a second time.
         out.extend(record for record in narrowed(ctx, checked, page) if record.id not in seen)
@@ -55,4 +57,5 @@ def newest(ctx: Context, checked: Checked, read: Read, *, oldest_first: bool) ->
 def _first_page(checked: Checked) -> int | None:
     if checked.limit is None:
         return None
-    return max(checked.limit, _PAGE) if checked.filters else checked.limit
+    wanted = max(checked.limit, _PAGE) if checked.filters else checked.limit
+    return min(wanted, _MOST)

@@ -13,7 +13,7 @@ from memkit.commands import (
     Place,
     Swap,
 )
-from memkit.flows.base import Context, Flow, Memories, decode_all, place_name
+from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import Store, remove_record, update_record
 from memkit.flows.check import Checked
 from memkit.flows.narrow import narrowed, newest
@@ -54,14 +54,14 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
 
 def _ranked(ctx: Context, checked: Checked) -> Flow[Memories]:
     slots = yield LogRead(_place(checked), checked.user_id)
-    where = place_name(checked.conversation_id, checked.memory_type)
-    return narrowed(ctx, checked, decode_all(ctx, where, slots.records))
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    return narrowed(ctx, checked, decode_all(ctx, binding, slots.records))
 
 
 def _one(ctx: Context, checked: Checked) -> Flow[Memories]:
     raw = yield from _store(ctx, checked).find()
-    where = place_name(checked.conversation_id, checked.memory_type)
-    out = narrowed(ctx, checked, decode_all(ctx, where, [] if raw is None else [raw]))
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    out = narrowed(ctx, checked, decode_all(ctx, binding, [] if raw is None else [raw]))
     return out.first(checked.limit)
 
 

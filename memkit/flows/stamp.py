@@ -41,25 +41,25 @@ class Stamped:
 
 def stamp_all(ctx: Context, checked: Checked) -> list[Stamped]:
     """Every record of an input, stamped with one and the same time."""
-    now = ctx.clock.time_us()
+    now, scope = ctx.clock.time_us(), ctx.bind(checked.conversation_id, checked.memory_type).scope
     return [
-        _stamp(ctx, merged(record, checked.metadata), now, f"data[{index}]")
+        _stamp(ctx, merged(record, checked.metadata), now, scope, f"data[{index}]")
         for index, record in enumerate(checked.data)
     ]
 
 
-def _stamp(ctx: Context, record: Memory, now: int, path: str) -> Stamped:
+def _stamp(ctx: Context, record: Memory, now: int, scope: int, path: str) -> Stamped:
     fresh = record.id is None
     wire_id = ctx.fresh_id() if record.id is None else pack_id(record.id)
     created = now if record.created_at is None else to_us(record.created_at)
-    return Stamped(record, Envelope(wire_id, created, now, 1), fresh, path)
+    return Stamped(record, Envelope(wire_id, created, now, 1, scope), fresh, path)
 
 
 def succeeding(old: Memory, new: Envelope) -> Envelope:
     """The envelope of what replaces a stored record: its id and age, the next version, the new time."""
     if old.id is None or old.created_at is None:  # pragma: no cover - a decoded record has both
         return new
-    return Envelope(pack_id(old.id), to_us(old.created_at), new.updated_us, old.version + 1)
+    return Envelope(pack_id(old.id), to_us(old.created_at), new.updated_us, old.version + 1, new.scope)
 
 
 def merged(record: Memory, under: Mapping[str, Any]) -> Memory:

@@ -24,12 +24,12 @@ _B = 0.75
 # The stop words of Snowball's English stemmer that carry no content, and the rests of contractions.
 _ENGLISH = """
 a about above after again against all am an and any are as at be because been before being below between both but by
-can could did do does doing down during each few for from further had has have having he her here hers herself him himself
-his how i if in into is it its itself me more most my myself no nor not of off on once only or other ought our ours
-ourselves out over own same she should so some such than that the their theirs them themselves then there these they this those
-through to too under until up very was we were what when where which while who whom why will with would you your yours
-yourself yourselves s t d ll re ve m don doesn didn isn aren wasn weren hasn haven hadn won wouldn shan shouldn cannot
-couldn mustn let
+can could did do does doing down during each few for from further had has have having he her here hers herself him
+himself his how i if in into is it its itself me more most my myself no nor not of off on once only or other ought our
+ours ourselves out over own same she should so some such than that the their theirs them themselves then there these
+they this those through to too under until up very was we were what when where which while who whom why will with
+would you your yours yourself yourselves s t d ll re ve m don doesn didn isn aren wasn weren hasn haven hadn won
+wouldn shan shouldn cannot couldn mustn let
 """
 _STOP_WORDS = {"english": frozenset(_ENGLISH.split())}
 

@@ -7,7 +7,7 @@ from attrs import evolve
 from memkit.clock import from_us
 from memkit.commands import Place, PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
 from memkit.errors import ContentionError, MemoryNotFoundError, VersionConflictError
-from memkit.flows.base import Context, Flow, Memories, decode_all, place_name
+from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import ROUNDS, changed, check_version
 from memkit.flows.check import Checked
 from memkit.flows.narrow import narrowed
@@ -52,8 +52,8 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
     stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
     if stored is None:
         return Memories()
-    where = place_name(checked.conversation_id, checked.memory_type)
-    found = decode_all(ctx, where, [stored.wire])
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    found = decode_all(ctx, binding, [stored.wire])
     found[:] = [_with_header(record, stored) for record in found if _wanted(checked, record)]
     out = narrowed(ctx, checked, found)
     return out.first(checked.limit)
@@ -70,12 +70,12 @@ def _wanted(checked: Checked, record: Memory) -> bool:
 
 def update(ctx: Context, checked: Checked) -> Flow[Memory]:
     """Replace the data and merge the metadata."""
-    where = place_name(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
     for _ in range(ROUNDS):
         stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
-        old = None if stored is None else _with_header(ctx.codec.decode(stored.wire, where), stored)
+        old = None if stored is None else _with_header(ctx.codec.decode(stored.wire, binding), stored)
         if stored is None or old is None or not _wanted(checked, old):
-            raise MemoryNotFoundError(where)
+            raise MemoryNotFoundError(binding.name)
         check_version(checked, stored.version)
         wire = changed(ctx, checked, old, stored.wire)
         result: PutResult = yield RecordPut(
@@ -88,24 +88,29 @@ def update(ctx: Context, checked: Checked) -> Flow[Memory]:
             stored.version,
         )
         if result.done:
-            return evolve(ctx.codec.decode(wire, where), version=result.version)
+            return evolve(ctx.codec.decode(wire, binding), version=result.version)
     raise ContentionError(f"update: {ROUNDS} writers were faster, one after another: try again later")
 
 
 def delete(ctx: Context, checked: Checked) -> Flow[int]:
-    """Remove the value."""
-    expected = checked.expected_version
+    """Remove the value; where an id is given, only if it has that id."""
     if checked.memory_id is not None:
-        stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
-        if stored is None or not _wanted(checked, ctx.codec.decode(stored.wire, str(checked.memory_type))):
-            return _nothing(checked)
-        expected = stored.version if expected is None else expected
-    result: PutResult = yield RecordDrop(_place(checked), checked.user_id, expected)
-    if not result.done and checked.expected_version is not None:
+        return (yield from _delete_by_id(ctx, checked))
+    result: PutResult = yield RecordDrop(_place(checked), checked.user_id, checked.expected_version)
+    if not result.done:
         check_version(checked, result.version)
     return int(result.done)
 
 
-def _nothing(checked: Checked) -> int:
-    check_version(checked, 0)
-    return 0
+def _delete_by_id(ctx: Context, checked: Checked) -> Flow[int]:
+    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    for _ in range(ROUNDS):
+        stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
+        if stored is None or not _wanted(checked, ctx.codec.decode(stored.wire, binding)):
+            check_version(checked, 0)
+            return 0
+        check_version(checked, stored.version)
+        result: PutResult = yield RecordDrop(_place(checked), checked.user_id, stored.version)
+        if result.done:
+            return 1
+    raise ContentionError(f"delete: {ROUNDS} writers were faster, one after another: try again later")

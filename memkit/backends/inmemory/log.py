@@ -24,6 +24,9 @@ class Log(Part):
     def expire(self, now: float) -> None:
         """A log expires as a whole, which is the store's business."""
 
+    def forget(self) -> None:
+        self.slots, self.index = [], {}
+
     def add(self, record_id: bytes | str, wire: bytes) -> None:
         self.index[record_id] = len(self.slots)
         self.slots.append(wire)

@@ -39,5 +39,9 @@ class Part(ABC):
         self.size += size
 
     @abstractmethod
+    def forget(self) -> None:
+        """Let go of all data: the store's queue may hold the part for longer than anybody can read it."""
+
+    @abstractmethod
     def expire(self, now: float) -> None:
         """Forget what has expired by now."""

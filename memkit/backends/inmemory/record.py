@@ -23,6 +23,9 @@ class Record(Part):
     def expire(self, now: float) -> None:
         """A record expires as a whole, which is the store's business."""
 
+    def forget(self) -> None:
+        self.wire = b""
+
 
 def put(store: Store, command: RecordPut) -> PutResult:
     """Execute `RecordPut`."""

@@ -20,6 +20,8 @@ Name = tuple[str, str]
 
 # So many due parts are forgotten with each operation: a burst of expiries is spread over the next ones.
 _SWEEP = 16
+# Entries of the queue that count no more are cleared away once they are the most of it.
+_SLACK = 64
 
 
 class Scope:
@@ -48,13 +50,15 @@ class Store:
         self._bounded = max_records is not None or max_bytes is not None
         self._scopes: OrderedDict[Name, Scope] = OrderedDict()
         self._queue: list[tuple[float, int, Place, Part]] = []
+        self._waiting = 0
+        self._now = 0.0
         self._order = itertools.count()
         self.records = 0
         self.size = 0
 
     def now(self) -> float:
         """Monotonic seconds; forgets some of what is due."""
-        now = self._clock.monotonic()
+        now = self._now = self._clock.monotonic()
         if self._queue and self._queue[0][0] <= now:
             self._sweep(now)
         return now
@@ -101,7 +105,8 @@ class Store:
         if not self._fits(sum(part.records for part in parts) + records, sum(part.size for part in parts) + size):
             raise CapacityError("the conversation alone is larger than max_records or max_bytes allow: raise the bound")
         while not self._fits(self.records + records, self.size + size):
-            self._drop_scope(next(key for key in self._scopes if key != name))
+            if not self._sweep_one(self._now):
+                self._drop_scope(next(key for key in self._scopes if key != name))
 
     def changed(self, place: Place, part: Part, records: int, size: int) -> None:
         """Note that a part grew or shrank by so much, or lives longer or shorter."""
@@ -113,8 +118,15 @@ class Store:
             return
         due = part.next_due()
         if due is not None and (part.queued is None or due < part.queued):
-            part.queued = due
-            heapq.heappush(self._queue, (due, next(self._order), place, part))
+            self._enqueue(place, part, due)
+
+    def _enqueue(self, place: Place, part: Part, due: float) -> None:
+        self._waiting += part.queued is None
+        part.queued = due
+        heapq.heappush(self._queue, (due, next(self._order), place, part))
+        if len(self._queue) > _SLACK + 2 * self._waiting:
+            self._queue = [entry for entry in self._queue if entry[3].queued == entry[0]]
+            heapq.heapify(self._queue)
 
     def _live_scope(self, place: Place, now: float) -> Scope | None:
         name = (place.scope, place.name)
@@ -137,22 +149,30 @@ class Store:
 
     def _sweep(self, now: float) -> None:
         for _ in range(_SWEEP):
-            if not self._queue or self._queue[0][0] > now:
+            if not self._sweep_one(now):
                 return
-            _, _, place, part = heapq.heappop(self._queue)
+
+    def _sweep_one(self, now: float) -> bool:
+        """Look at what is due first. False: nothing is due."""
+        if not self._queue or self._queue[0][0] > now:
+            return False
+        due, _, place, part = heapq.heappop(self._queue)
+        if part.queued == due:
             self._look_at(place, part, now)
+        return True
 
     def _look_at(self, place: Place, part: Part, now: float) -> None:
         """A part is due: forget it, or put it back in the queue if it was written meanwhile."""
-        part.queued = None
-        scope = self._scopes.get((place.scope, place.name))
-        if scope is None or scope.parts.get(place.part) is not part:
-            return
+        self._unqueue(part)
         if part.expires is not None and part.expires <= now:
             self._drop_part(place)
             return
         self._settle(place, part, now)
         self.changed(place, part, 0, 0)
+
+    def _unqueue(self, part: Part) -> None:
+        self._waiting -= part.queued is not None
+        part.queued = None
 
     def _settle(self, place: Place, part: Part, now: float) -> None:
         """Let a part forget what expired inside of it."""
@@ -170,6 +190,8 @@ class Store:
         if part is not None:
             self.records -= part.records
             self.size -= part.size
+            self._unqueue(part)
+            part.forget()
         if scope is not None and not scope.parts:
             del self._scopes[name]
 

@@ -10,11 +10,14 @@ from attrs import frozen
 from memkit.backends.inmemory.parts import Part
 from memkit.backends.inmemory.store import Store
 from memkit.commands import Slots, Swap, TableClear, TableFetch, TableRead, TableRemove, TableSwap, TableSwapped
+from memkit.ids import id_key
 
 __all__ = ["clear", "fetch", "read", "remove", "swap"]
 
 # Redis keeps what a sorted set is ordered by as a double; so it is here, or the orders could differ.
 Rank = tuple[float, bytes]
+
+_SLACK = 64
 
 
 @frozen
@@ -39,12 +42,19 @@ class Table(Part):
         return self.due[0][0] if self.due else None
 
     def expire(self, now: float) -> None:
+        gone = []
         while self.due and self.due[0][0] <= now:
             due, _, record_id = heapq.heappop(self.due)
             row = self.rows.get(record_id)
             if row is not None and row.expires == due:
                 self.tally(-1, -len(row.wire))
-                self.take(record_id)
+                gone.append(self.rows.pop(record_id).rank)
+        if len(gone) > _SLACK:
+            # One by one, each would move all that stand behind it.
+            self.order = [item for item in self.order if item[1] in self.rows]
+        else:
+            for rank in gone:
+                self._leave_order(rank)
 
     def wire(self, record_id: bytes | str) -> bytes | None:
         row = self.rows.get(record_id)
@@ -57,18 +67,27 @@ class Table(Part):
         insort(self.order, (row.rank, record_id), key=_rank)
         if row.expires is not None:
             heapq.heappush(self.due, (row.expires, row.rank, record_id))
+            if len(self.due) > _SLACK + 2 * len(self.rows):
+                self._forget_replaced()
+
+    def _forget_replaced(self) -> None:
+        """Leave only the entry that counts for each row."""
+        live = [(row.expires, row.rank, key) for key, row in self.rows.items() if row.expires is not None]
+        self.due = live
+        heapq.heapify(live)
+
+    def forget(self) -> None:
+        self.rows, self.order, self.due = {}, [], []
 
     def take(self, record_id: bytes | str) -> None:
-        rank = self.rows.pop(record_id).rank
+        self._leave_order(self.rows.pop(record_id).rank)
+
+    def _leave_order(self, rank: Rank) -> None:
         del self.order[bisect_left(self.order, rank, key=_rank)]
 
 
 def _rank(item: tuple[Rank, bytes | str]) -> Rank:
     return item[0]
-
-
-def _bytes(record_id: bytes | str) -> bytes:
-    return record_id if isinstance(record_id, bytes) else b"s" + record_id.encode()
 
 
 def swap(store: Store, command: TableSwap) -> TableSwapped:
@@ -84,7 +103,7 @@ def swap(store: Store, command: TableSwap) -> TableSwapped:
     table = store.write(command, Table, Table, now)
     expires = now + command.ttl_ms / 1000 if command.ttl_ms else None
     for row in command.rows:
-        table.put(row.id, _Kept(row.wire, (float(row.created_us), _bytes(row.id)), expires))
+        table.put(row.id, _Kept(row.wire, (float(row.created_us), id_key(row.id)), expires))
     store.changed(command.place, table, records, size)
     return TableSwapped(done=True)
 

@@ -11,10 +11,9 @@ from attrs import frozen
 
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.scripts import script
-from memkit.commands import Owned, Place
-from memkit.errors import OwnerMismatchError
+from memkit.commands import Owned
 
-__all__ = ["Argument", "Call", "Commands", "Token", "Wiring", "digest", "id_bytes", "packed", "read", "scripted"]
+__all__ = ["Argument", "Call", "Commands", "Token", "Wiring", "digest", "packed", "plain", "scripted"]
 
 Argument = bytes | str | int
 Commands = tuple[tuple[Argument, ...], ...]
@@ -40,12 +39,10 @@ class Wiring:
     Attributes:
         keys: names of keys.
         window_ms: how long the server remembers what was applied; longer than any call is tried.
-        now_s: wall time in seconds.
     """
 
     keys: KeySpace
     window_ms: int
-    now_s: Callable[[], int]
 
 
 @frozen
@@ -75,43 +72,30 @@ def digest(raw: bytes | None) -> str:
     return "" if raw is None else hashlib.sha1(raw, usedforsecurity=False).hexdigest()
 
 
-def id_bytes(wire_id: bytes | str) -> bytes:
-    """An id as scripts see it: 16 bytes are a UUID, anything else is text."""
-    if isinstance(wire_id, bytes):
-        return wire_id
-    text = b"s" + wire_id.encode()
-    return b"x" + text[1:] + b"x" if len(text) == 16 else text  # noqa: PLR2004 - the size of a UUID
+_ALL_DATA = "wm log idx ltm"
+"""Parts that say whether a conversation has any data; see ``lua/owner.lua``."""
 
 
 def scripted(  # noqa: PLR0917 - all of it is always given
-    name: str, wiring: Wiring, place: Place, parts: str, arguments: list[Argument], parse: Callable[[Any], Any]
+    name: str, wiring: Wiring, command: Owned[Any], parts: str, arguments: list[Argument], parse: Callable[[Any], Any]
 ) -> Call:
     """A call of one script.
 
     Args:
         name: of the script.
         wiring: what builders need.
-        place: whose keys it gets.
+        command: whose place's keys it gets; where it names an owner, those of all data of the conversation besides.
         parts: names of the parts whose keys it gets, in order.
         arguments: what it gets beside the keys.
         parse: from its reply to the result.
     """
-    prefix = wiring.keys.prefix(place)
-    keys = [prefix + part.encode() for part in parts.split()]
-    command = ("EVALSHA", script(name).digest, len(keys), *keys, *arguments)
-    return Call((command,), lambda replies: parse(replies[0]))
+    prefix = wiring.keys.prefix(command.place)
+    needed = parts if command.owner is None or parts.endswith(_ALL_DATA) else f"{parts} {_ALL_DATA}"
+    keys = [prefix + part.encode() for part in needed.split()]
+    sent = ("EVALSHA", script(name).digest, len(keys), *keys, *arguments)
+    return Call((sent,), lambda replies: parse(replies[0]))
 
 
-def read(wiring: Wiring, command: Owned[Any], sent: tuple[Argument, ...], parse: Callable[[Any], Any]) -> Call:
-    """A call of one reading command of the server; where an owner is named, it is asked for in the same trip."""
-    if command.owner is None:
-        return Call((sent,), lambda replies: parse(replies[0]))
-    owner = command.owner.encode()
-
-    def checked(replies: list[Any]) -> Any:
-        if replies[0] not in (None, owner):
-            raise OwnerMismatchError
-        return parse(replies[1])
-
-    about = wiring.keys.prefix(command.place) + b"about"
-    return Call((("HGET", about, "u"), sent), checked)
+def plain(sent: tuple[Argument, ...], parse: Callable[[Any], Any]) -> Call:
+    """A call of one command of the server."""
+    return Call((sent,), lambda replies: parse(replies[0]))

@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from memkit.backends.redis.calls import Commands
 from memkit.backends.redis.discovery import Timeouts, tls_arguments
-from memkit.backends.redis.faults import Fault, Lost, Refused
+from memkit.backends.redis.faults import Down, Fault, Lost, Refused
 from memkit.backends.redis.pool import fault_of
 from memkit.backends.redis.target import Target
 from memkit.errors import ConfigurationError
@@ -47,11 +47,24 @@ def check_client(client: Any, *, asynchronous: bool) -> None:
         raise ConfigurationError(["the client decodes replies: build it with decode_responses=False"])
 
 
+# Not all of them are a RedisError.
+_ERRORS = (
+    redis.exceptions.RedisError,
+    redis.exceptions.RedisClusterException,
+    redis.exceptions.ClusterError,
+    OSError,
+)
+
+
 def _as_fault(error: Exception) -> Fault:
-    fault = fault_of(error)
-    if isinstance(error, redis.exceptions.RedisClusterException | redis.exceptions.ClusterError):
-        return fault if isinstance(fault, Refused) else Lost(f"the cluster did not answer ({type(error).__name__})")
-    return fault
+    if not isinstance(error, redis.exceptions.RedisClusterException | redis.exceptions.ClusterError):
+        return fault_of(error)
+    cause = error.__cause__
+    fault = fault_of(cause) if isinstance(cause, Exception) else fault_of(error)
+    if isinstance(fault, Refused):
+        return fault
+    reason = f"the cluster did not answer ({type(cause or error).__name__})"
+    return Down(reason) if "cannot be connected" in str(error) else Lost(reason)
 
 
 class ClientLink:
@@ -83,14 +96,19 @@ class ClientLink:
         try:
             client = self._open()
             return [client.execute_command(*command) for command in commands]
-        except (redis.exceptions.RedisError, OSError) as error:
+        except _ERRORS as error:
             raise _as_fault(error) from None
 
     def _open(self) -> Any:
         if self._client is None or (self._owned and self._pid != os.getpid()):
-            with self._lock:
-                self._client, self._pid = self._make(), os.getpid()
+            self._make_one()
         return self._client
+
+    def _make_one(self) -> None:
+        with self._lock:
+            # Another thread may have been faster.
+            if self._client is None or (self._owned and self._pid != os.getpid()):
+                self._client, self._pid = self._make(), os.getpid()
 
     def rediscover(self, *, leave: bool) -> None:
         """A client finds its server itself."""
@@ -133,10 +151,13 @@ class AsyncClientLink:
         try:
             async with asyncio.timeout(timeout if left is None else min(left, timeout)):
                 client = self._open()
+                if isinstance(client, AsyncRedisCluster):
+                    # redis-py does this itself, but not for several calls at the same time.
+                    await client.initialize()
                 return [await client.execute_command(*command) for command in commands]
         except TimeoutError:
             raise Lost("no reply in time") from None
-        except (redis.exceptions.RedisError, OSError) as error:
+        except _ERRORS as error:
             raise _as_fault(error) from None
 
     def _open(self) -> Any:

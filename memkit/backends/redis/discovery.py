@@ -11,6 +11,7 @@ from redis.retry import Retry
 
 from memkit.backends.redis.faults import Down
 from memkit.backends.redis.target import Target, Tls
+from memkit.retrying import remaining
 
 __all__ = ["AsyncFinder", "Finder", "Timeouts", "tls_arguments"]
 
@@ -29,6 +30,11 @@ class Timeouts:
     connect: float = 2.0
     attempt: float = 2.0
 
+    def within(self, seconds: float) -> Timeouts:
+        """No longer than that."""
+        bound = max(seconds, 0.001)
+        return Timeouts(min(self.connect, bound), min(self.attempt, bound))
+
 
 def tls_arguments(tls: Tls) -> dict[str, Any]:
     """Arguments of redis-py's TLS connections; certificate and host name are checked unless `verify` is off."""
@@ -42,11 +48,14 @@ def tls_arguments(tls: Tls) -> dict[str, Any]:
 
 
 def _sentinel_arguments(target: Target, timeouts: Timeouts) -> dict[str, Any]:
+    # They are asked one after the other: each may take its share of what the call has left.
+    left = remaining()
+    share = timeouts if left is None else timeouts.within(left / len(target.addresses))
     arguments: dict[str, Any] = {
         "username": target.sentinel_username,
         "password": target.sentinel_password,
-        "socket_timeout": timeouts.attempt,
-        "socket_connect_timeout": timeouts.connect,
+        "socket_timeout": share.attempt,
+        "socket_connect_timeout": share.connect,
         "retry": Retry(NoBackoff(), 0),
         "protocol": target.protocol,
     }

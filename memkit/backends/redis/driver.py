@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -91,7 +90,7 @@ def _unknown_script(fault: Fault) -> bool:
 
 def _wiring(namespace: str, policy: RetryPolicy) -> Wiring:
     window = max(_LEAST_WINDOW, _WINDOW_FACTOR * policy.deadline)
-    return Wiring(KeySpace(namespace), round(window * 1000), lambda: int(time.time()))
+    return Wiring(KeySpace(namespace), round(window * 1000))
 
 
 class RedisBackend(IBackend):

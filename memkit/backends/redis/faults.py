@@ -5,6 +5,10 @@ The table is that of the servers' error codes; redis-py's classes do not tell en
 
 from __future__ import annotations
 
+import re
+import ssl
+from collections.abc import Callable
+
 from memkit.errors import (
     AuthenticationError,
     BackendUnavailableError,
@@ -15,17 +19,42 @@ from memkit.errors import (
     ServerError,
 )
 
-__all__ = ["RETRY", "Down", "Fault", "Lost", "Refused", "error_of", "is_transient", "refusal", "wants_discovery"]
+__all__ = [
+    "REDISCOVER",
+    "RETRY",
+    "Down",
+    "Fault",
+    "Lost",
+    "Refused",
+    "closed",
+    "error_of",
+    "is_transient",
+    "refusal",
+    "tls_fault",
+    "wants_discovery",
+]
 
 RETRY = frozenset({"LOADING", "TRYAGAIN", "BUSY", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED", "MAXCLIENTS"})
 """Codes of a server that will soon be able to: the same call is sent again."""
 
-REDISCOVER = frozenset({"READONLY", "CLUSTERDOWN", "MOVED", "ASK"})
+REDISCOVER = frozenset({"READONLY", "CLUSTERDOWN"})
 """Codes of a server that is not the right one any more: it is looked for, then the same call is sent again."""
 
+# A cluster client follows these itself; from a single server they mean that the URL is of the wrong kind.
+_CLUSTER = frozenset({"MOVED", "ASK", "CROSSSLOT"})
 _AUTHENTICATION = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 # Replies of other kinds are told by their text alone.
-_BY_TEXT = {"max number of clients reached": "MAXCLIENTS", "invalid password": "WRONGPASS", "AUTH": "WRONGPASS"}
+_BY_TEXT = {
+    "max number of clients reached": "MAXCLIENTS",
+    "invalid password": "WRONGPASS",
+    "AUTH": "WRONGPASS",
+    # A call with many arguments, before it is looked whether there was a login.
+    "Protocol error: unauthenticated": "NOAUTH",
+}
+
+
+# Before version 7 the error of a command inside of a script stands at the end of the script's own.
+_IN_SCRIPT = re.compile(r"Error running script .*: -?(?P<code>[A-Z]{2,}) (?P<text>.*)", re.DOTALL)
 
 
 class Fault(Exception):  # noqa: N818 - it never leaves the backend
@@ -68,15 +97,34 @@ class Refused(Fault):
         self.code = code
 
 
+def closed() -> Down:
+    """The fault of a call over something that was closed."""
+    return Down("it was closed: make a new manager", final=True)
+
+
 def refusal(reply: str) -> Refused:
     """The fault of an error reply. What the reply repeats of a command is left out: it could hold content."""
     code, _, text = reply.partition(" ")
     text, _, _ = text.partition(", with args beginning")
     if not code.isupper():
         return Refused("ERR", "the server refused the command")
+    nested = _IN_SCRIPT.fullmatch(text) if code == "ERR" else None
+    if nested:
+        code, text = nested["code"], nested["text"]
     if code == "ERR":
         code = next((known for start, known in _BY_TEXT.items() if text.startswith(start)), code)
     return Refused(code, text)
+
+
+def tls_fault(cause: OSError) -> Down:
+    """The fault of a TLS connection that did not come about."""
+    if isinstance(cause, FileNotFoundError | PermissionError):
+        return Down("a TLS file cannot be read: check ca_file, cert_file and key_file", final=True)
+    if isinstance(cause, ssl.SSLError):
+        return Down("TLS was refused: check the certificates and the host name", final=True)
+    if isinstance(cause, TimeoutError):
+        return Down("no connection in time: if the port is reached, does it speak TLS?")
+    return Down(f"cannot connect: {cause.strerror or type(cause).__name__}")
 
 
 def is_transient(error: Exception) -> bool:
@@ -95,12 +143,21 @@ def error_of(fault: Fault, server: str) -> MemkitError:
     """What the caller sees of the last fault of a call whose outcome is not in doubt."""
     if not isinstance(fault, Refused) or is_transient(fault):
         return BackendUnavailableError(f"{server} is not available: {fault}")
-    if fault.code == "MKOWNER":
-        return OwnerMismatchError()
-    if fault.code == "MKHALF":
-        return CorruptRecordError("the server evicted one key of a log and not the other: choose noeviction", server)
     if fault.code in _AUTHENTICATION:
         return AuthenticationError(f"{server} refused the login or the command: {fault.code} {fault}")
-    if fault.code == "OOM":
-        return CapacityError(f"{server} is out of memory: raise maxmemory or delete data")
-    return ServerError(fault.code, str(fault))
+    if fault.code in _CLUSTER:
+        return ServerError(fault.code, f"{server} is a node of a cluster: use a redis+cluster:// URL")
+    known = _ERRORS.get(fault.code)
+    return ServerError(fault.code, str(fault)) if known is None else known(server)
+
+
+_ERRORS: dict[str, Callable[[str], MemkitError]] = {
+    "OOM": lambda server: CapacityError(f"{server} is out of memory: raise maxmemory or delete data"),
+    "MKOWNER": lambda _: OwnerMismatchError(),
+    "MKDAMAGED": lambda server: CorruptRecordError(
+        "a stored value is damaged: it has no head; store another one, or delete it", server
+    ),
+    "MKHALF": lambda server: CorruptRecordError(
+        "the server evicted one key of a log and not the other: choose noeviction", server
+    ),
+}

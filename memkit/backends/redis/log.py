@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, id_bytes, read, scripted
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, plain, scripted
 from memkit.commands import Entry, LogAppend, LogClear, LogFind, LogRead, LogRemove, LogReplace, Slots, Swap
+from memkit.ids import id_key
 
 __all__ = ["BUILDERS", "swap_of"]
 
@@ -14,24 +15,23 @@ _DEAD = b"\xc0"
 
 
 def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
-    given = not all(entry.fresh for entry in command.entries)
-    # Only ids that the caller chose can be stored a second time on purpose; the others need no token.
-    lane: tuple[Argument, Argument] = (token.lane, token.number) if given else ("", "")
     flags = "".join("n" if entry.fresh else "g" for entry in command.entries)
     records = [piece for entry in command.entries for piece in _pieces(entry)]
-    arguments: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, *lane, flags, *records]
-    return scripted("log_append", wiring, command.place, "log pos idx gone ops about", arguments, int)
+    arguments: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number, flags]
+    return scripted("log_append", wiring, command, "log pos idx gone ops about", [*arguments, *records], int)
 
 
 def _pieces(entry: Entry) -> tuple[bytes, bytes]:
-    return id_bytes(entry.id), entry.wire
+    return id_key(entry.id), entry.wire
 
 
 def _read(command: LogRead, token: Token, wiring: Wiring) -> Call:
     del token
     first = 0 if command.count is None else -(command.skip + command.count)
-    sent = ("LRANGE", wiring.keys.key(command.place), first, -(command.skip + 1))
-    return read(wiring, command, sent, _slots)
+    last = -(command.skip + 1)
+    if command.owner is None:
+        return plain(("LRANGE", wiring.keys.key(command.place), first, last), _slots)
+    return scripted("log_read", wiring, command, "log about", [command.owner, first, last], _slots)
 
 
 def _slots(replies: list[bytes]) -> Slots:
@@ -40,8 +40,8 @@ def _slots(replies: list[bytes]) -> Slots:
 
 def _find(command: LogFind, token: Token, wiring: Wiring) -> Call:
     del token
-    arguments: list[Argument] = [command.owner or "", id_bytes(command.id)]
-    return scripted("log_find", wiring, command.place, "log pos idx about", arguments, lambda wire: wire)
+    arguments: list[Argument] = [command.owner or "", id_key(command.id)]
+    return scripted("log_find", wiring, command, "log pos idx about", arguments, lambda wire: wire)
 
 
 def swap_of(reply: list[Any]) -> Swap:
@@ -51,19 +51,19 @@ def swap_of(reply: list[Any]) -> Swap:
 
 def _replace(command: LogReplace, token: Token, wiring: Wiring) -> Call:
     head: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, id_bytes(command.id), digest(command.old), command.new]
-    return scripted("log_replace", wiring, command.place, "log pos idx ops about", arguments, swap_of)
+    arguments = [*head, id_key(command.id), digest(command.old), command.new]
+    return scripted("log_replace", wiring, command, "log pos idx ops about", arguments, swap_of)
 
 
 def _remove(command: LogRemove, token: Token, wiring: Wiring) -> Call:
     head: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, id_bytes(command.id), digest(command.old)]
-    return scripted("log_remove", wiring, command.place, "log pos idx ops about wm ltm", arguments, swap_of)
+    arguments = [*head, id_key(command.id), digest(command.old)]
+    return scripted("log_remove", wiring, command, "pos gone ops about wm log idx ltm", arguments, swap_of)
 
 
 def _clear(command: LogClear, token: Token, wiring: Wiring) -> Call:
     arguments: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
-    return scripted("log_clear", wiring, command.place, "log pos idx gone ops about wm ltm", arguments, int)
+    return scripted("log_clear", wiring, command, "pos gone ops about wm log idx ltm", arguments, int)
 
 
 BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
+from collections.abc import AsyncGenerator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from memkit.backends.redis.calls import Argument, Commands, packed
 from memkit.backends.redis.discovery import AsyncFinder, Timeouts
-from memkit.backends.redis.faults import Down, Fault, Lost
+from memkit.backends.redis.faults import Down, Fault, Lost, closed, tls_fault
 from memkit.backends.redis.mux import Mux
 from memkit.backends.redis.target import Target, Tls
 from memkit.retrying import remaining
@@ -18,14 +20,42 @@ from memkit.retrying import remaining
 __all__ = ["Loops"]
 
 
+# A call with about all of its time left is timed by the connection alone: a timer of its own costs more than a read.
+_ALMOST = 0.9
+
+
 class _Line:
     """What one loop has: its connection, or the task that opens it."""
 
-    __slots__ = ("mux", "opening")
+    __slots__ = ("mux", "opening", "watch")
 
     def __init__(self) -> None:
         self.mux: Mux | None = None
         self.opening: asyncio.Task[Mux] | None = None
+        self.watch: AsyncGenerator[None, None] | None = None
+
+    async def keep(self, mux: Mux) -> Mux:
+        """Use a connection until its loop ends."""
+        self.mux, self.watch = mux, self._until_loop_ends(mux)
+        await anext(self.watch)
+        return mux
+
+    async def _until_loop_ends(self, mux: Mux) -> AsyncGenerator[None, None]:
+        # Before it ends, `asyncio.run` closes the generators of its loop: the only notice that it gives.
+        try:
+            yield
+        finally:
+            mux.abort()
+            if self.mux is mux:
+                # The generator knows its loop: kept, it would keep the loop alive, and this line with it.
+                self.mux = self.watch = None
+
+    def close(self) -> None:
+        """End the connection, or the opening of one."""
+        if self.opening is not None:
+            self.opening.cancel()
+        if self.mux is not None:
+            self.mux.abort()
 
 
 class Loops:
@@ -44,6 +74,7 @@ class Loops:
         self._finder = AsyncFinder(target, timeouts)
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = WeakKeyDictionary()
         self._pid = os.getpid()
+        self._closed = False
 
     def __str__(self) -> str:
         return str(self._target)
@@ -55,26 +86,36 @@ class Loops:
             Fault: a reply is an error, or did not come.
         """
         data = packed(commands)
+        line = self._line()
+        mux = line.mux if line.mux is not None and line.mux.alive else await self._opened(line)
         left = remaining()
-        if left is None or left >= self._timeouts.attempt:
-            return await (await self._mux()).call(data, len(commands))
+        if left is None or left >= _ALMOST * self._timeouts.attempt:
+            return await mux.call(data, len(commands))
         try:
             async with asyncio.timeout(left):
-                return await (await self._mux()).call(data, len(commands))
+                return await mux.call(data, len(commands))
         except TimeoutError:
             raise Lost(f"no reply within {left:.1f} s") from None
 
-    async def _mux(self) -> Mux:
-        line = self._line()
-        if line.mux is not None and line.mux.alive:
-            return line.mux
+    async def _opened(self, line: _Line) -> Mux:
         if line.opening is None:
             line.opening = asyncio.create_task(self._open(line))
             line.opening.add_done_callback(_look_at)
-        # One task opens for all; who is cancelled meanwhile leaves the others their connection.
-        return await asyncio.shield(line.opening)
+        opening = line.opening
+        try:
+            async with asyncio.timeout(remaining()):
+                # One task opens for all; who is cancelled meanwhile leaves the others their connection.
+                return await asyncio.shield(opening)
+        except TimeoutError:
+            raise Down("no connection in time") from None
+        except asyncio.CancelledError:
+            if self._closed and opening.cancelled():
+                raise closed() from None
+            raise
 
     def _line(self) -> _Line:
+        if self._closed:
+            raise closed()
         if self._pid != os.getpid():
             self._lines, self._pid = WeakKeyDictionary(), os.getpid()
         loop = asyncio.get_running_loop()
@@ -86,13 +127,12 @@ class Loops:
     async def _open(self, line: _Line) -> Mux:
         try:
             async with asyncio.timeout(self._timeouts.connect + self._timeouts.attempt):
-                line.mux = await self._connect()
-                return line.mux
-        except TimeoutError:
-            raise Down("no connection in time") from None
-        except ssl.SSLError:
-            raise Down("TLS was refused: check the certificates and the host name", final=True) from None
+                return await line.keep(await self._connect())
         except OSError as error:
+            if self._target.tls is not None:
+                raise tls_fault(error) from None
+            if isinstance(error, TimeoutError):
+                raise Down("no connection in time") from None
             raise Down(f"cannot connect: {error.strerror or type(error).__name__}") from None
         finally:
             line.opening = None
@@ -115,18 +155,22 @@ class Loops:
     def rediscover(self, *, leave: bool) -> None:
         """Forget the address; with `leave` also the connection of the running loop, whose server is the wrong one."""
         self._finder.forget()
-        line = self._line()
-        if leave and line.mux is not None:
+        line = self._lines.get(asyncio.get_running_loop())
+        if leave and line is not None and line.mux is not None:
             line.mux.abort("the server is not the primary any more")
 
     async def aclose(self) -> None:
         """Close the connections of all loops."""
+        self._closed = True
         lines, self._lines = self._lines, WeakKeyDictionary()
-        for line in lines.values():
-            if line.opening is not None:
-                line.opening.cancel()
-            if line.mux is not None:
-                line.mux.abort()
+        current = asyncio.get_running_loop()
+        for loop, line in lines.items():
+            if loop is current:
+                line.close()
+            elif not loop.is_closed():
+                # It may end just now; then its connection ends with it.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(line.close)
         # The transport lets go of its socket in the next turn of the loop.
         await asyncio.sleep(0)
 

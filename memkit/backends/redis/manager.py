@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypedDict, Unpack
 
 from attrs import evolve
@@ -15,7 +16,7 @@ from memkit.backends.redis.target import Target, parse_url
 from memkit.config import Settings
 from memkit.errors import ConfigurationError
 from memkit.faces.manager import AsyncMemoryManager, MemoryManager
-from memkit.faces.options import Options, options_of
+from memkit.faces.options import DEFAULT_NAMESPACE, Options, options_of
 from memkit.policy import RetryPolicy
 from memkit.providers import Provider
 
@@ -33,7 +34,6 @@ class ServerOptions(TypedDict, total=False):
     """Options of everything that talks to a server.
 
     Attributes:
-        namespace: prefix of every key; tenants never see each other.
         retry: how often and how long a call is tried.
         on_retry: called with a `RetryEvent` after each failed try.
         pool_size: how many connections at most; an async manager has one for each event loop.
@@ -42,7 +42,6 @@ class ServerOptions(TypedDict, total=False):
         protocol: RESP version, 2 or 3; that of the URL if left out.
     """
 
-    namespace: str
     retry: RetryPolicy
     on_retry: Hook
     pool_size: int
@@ -55,13 +54,15 @@ class ManagerOptions(ServerOptions, Options, total=False):
     """`ServerOptions` and the options of every manager."""
 
 
-_NAMESPACE = "memkit"
-
-
 def _split(options: ManagerOptions) -> tuple[dict[str, Any], Options]:
-    """The options of the server, and those of the manager."""
-    server = {name: value for name, value in options.items() if name in ServerOptions.__annotations__}
+    """The options of the server, and those of the manager; the namespace is for both."""
+    server = {name: value for name, value in options.items() if name not in Options.__annotations__}
     rest: Any = {name: value for name, value in options.items() if name not in server}
+    server["namespace"] = options.get("namespace", DEFAULT_NAMESPACE)
+    unknown = sorted(set(server) - set(ServerOptions.__annotations__) - {"namespace"})
+    if unknown:
+        known = ", ".join(sorted({*Options.__annotations__, *ServerOptions.__annotations__}))
+        raise ConfigurationError([f"{unknown[0]} is no option: use one of {known}"])
     return server, rest
 
 
@@ -71,19 +72,25 @@ def backend_arguments(server: dict[str, Any]) -> tuple[str, RetryPolicy, Timeout
     Raises:
         ConfigurationError: one of them cannot be used.
     """
-    namespace, size = server.get("namespace", _NAMESPACE), server.get("pool_size", 8)
+    namespace, size = server["namespace"], server.get("pool_size", 8)
     timeouts = Timeouts(server.get("connect_timeout", 2.0), server.get("attempt_timeout", 2.0))
     policy = server.get("retry", RetryPolicy())
     problems = {
         "namespace must be a str that is not empty": type(namespace) is not str or not namespace,
         "pool_size must be a whole number from 1": type(size) is not int or size < 1,
-        "connect_timeout and attempt_timeout must be seconds above zero": min(timeouts.connect, timeouts.attempt) <= 0,
+        "connect_timeout and attempt_timeout must be seconds above zero": not (
+            _is_seconds(timeouts.connect) and _is_seconds(timeouts.attempt)
+        ),
         "retry must be a RetryPolicy": not isinstance(policy, RetryPolicy),
     }
     found = [problem for problem, is_there in problems.items() if is_there]
     if found:
         raise ConfigurationError(found)
-    return namespace, policy, timeouts, size, server.get("on_retry")
+    return namespace, policy, timeouts.within(policy.deadline), size, server.get("on_retry")
+
+
+def _is_seconds(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf
 
 
 def _target(url: str | Target, server: dict[str, Any]) -> Target:
@@ -155,7 +162,6 @@ def server_options_of(settings: Settings) -> ServerOptions:
         cap=settings.retry_cap,
     )
     return ServerOptions(
-        namespace=settings.namespace,
         retry=policy,
         pool_size=settings.pool_size,
         connect_timeout=settings.connect_timeout,

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from memkit.backends.redis.calls import Commands, packed
 from memkit.backends.redis.discovery import Finder, Timeouts, tls_arguments
-from memkit.backends.redis.faults import Down, Fault, Lost, Refused, refusal
+from memkit.backends.redis.faults import Down, Fault, Lost, Refused, closed, refusal, tls_fault
 from memkit.backends.redis.target import Target
 from memkit.retrying import remaining
 
@@ -22,6 +22,8 @@ __all__ = ["Pool", "fault_of"]
 
 # A connection that rested for longer is looked at before it is used: the server may have closed it.
 _RESTED = 2.0
+# Zero would make a socket that does not wait at all.
+_LEAST = 0.001
 
 _CODES: dict[type[Exception], str] = {
     redis.exceptions.BusyLoadingError: "LOADING",
@@ -53,19 +55,13 @@ def fault_of(error: Exception) -> Fault:
         if isinstance(error, kind):
             return refusal(f"{code} {error}")
     if isinstance(error, redis.exceptions.ResponseError):
-        text = str(error)
-        return refusal(text if text.partition(" ")[0].isupper() else f"ERR {text}")
+        # The code that redis-py takes off a reply is kept beside its text.
+        return refusal(f"{error.status_code} {error}" if error.status_code else str(error))
     if isinstance(error, redis.exceptions.ConnectionError) and "max number of clients" in str(error):
         return refusal("MAXCLIENTS the server has its maximum of clients")
     if isinstance(error, redis.exceptions.MaxConnectionsError) or "connecting to" in str(error):
-        return _down(error)
+        return Down(str(error))
     return Lost(f"no reply ({type(error).__name__})")
-
-
-def _down(error: Exception) -> Down:
-    wrong_tls = isinstance(error.__context__, ssl.SSLError)
-    reason = "TLS was refused: check the certificates and the host name" if wrong_tls else str(error)
-    return Down(reason, final=wrong_tls)
 
 
 class Pool:
@@ -82,6 +78,7 @@ class Pool:
         self._size = size
         self._timeouts = timeouts
         self._finder = Finder(target, timeouts)
+        self._closed = False
         self._fill()
 
     def __str__(self) -> str:
@@ -101,53 +98,58 @@ class Pool:
         Raises:
             Fault: a reply is an error, or did not come.
         """
-        connection, rested, left = self._take()
+        connection, used = self._take()
         try:
-            connection = self._ready(connection, rested)
-            short = left is not None and left < self._timeouts.attempt
-            if left is not None and short:
-                connection = self._shorter(connection, left)
-            replies = _talk(connection, packed(commands), len(commands))
+            connection = self._ready(connection, used)
+            replies = _talk(connection, packed(commands), len(commands), self._patience())
         except BaseException:
             self._give_back(None)
             raise
-        self._give_back(None if short else connection)
+        self._give_back(connection)
         return _checked(replies)
 
-    def _take(self) -> tuple[Any, float, float | None]:
+    def _take(self) -> tuple[Any, float]:
+        if self._closed:
+            raise closed()
         if self._pid != os.getpid():
             self._fill()
-        left = remaining()
-        wait = self._timeouts.attempt if left is None else min(left, self._timeouts.attempt)
-        places = self._places
         try:
-            connection, used = places.get_nowait() if places.qsize() else places.get(timeout=wait)
+            return self._places.get_nowait()
+        except queue.Empty:
+            return self._await_place()
+
+    def _await_place(self) -> tuple[Any, float]:
+        wait = self._patience()
+        try:
+            return self._places.get(timeout=wait)
         except queue.Empty:
             raise Down(f"all {self._size} connections were busy for {wait:.1f} s: raise pool_size") from None
-        return connection, used, left
+
+    def _patience(self) -> float:
+        """Seconds that one step of the call may take."""
+        left = remaining()
+        return self._timeouts.attempt if left is None else min(left, self._timeouts.attempt)
 
     def _give_back(self, connection: Any) -> None:
+        if connection is not None and (self._closed or connection.socket_timeout < self._timeouts.attempt / 2):
+            # Made by a call that had little time left, it would be too hasty for others.
+            connection.disconnect()
+            connection = None
         self._places.put((connection, time.monotonic()))
 
     def _ready(self, connection: Any, used: float) -> Any:
         if connection is not None and time.monotonic() - used > _RESTED and _is_stale(connection):
             connection = None
-        return connection if connection is not None else self._connect(self._timeouts.attempt)
+        return connection if connection is not None else self._connect()
 
-    def _shorter(self, connection: Any, left: float) -> Any:
-        """A connection that waits no longer than the call may still take; used once."""
-        connection.disconnect()
-        return self._connect(max(left, 0.001))
-
-    def _connect(self, timeout: float) -> Any:
+    def _connect(self) -> Any:
         host, port = self._finder.find()
-        connection = _make(self._target, host, port, min(timeout, self._timeouts.connect), timeout)
+        patience = max(self._patience(), _LEAST)
+        connection = _make(self._target, host, port, min(patience, self._timeouts.connect), patience)
         try:
             connection.connect()
         except redis.exceptions.RedisError as error:
-            fault = fault_of(error)
-            # Nothing of the call was sent yet, whatever went wrong.
-            raise (fault if isinstance(fault, Refused | Down) else Down(str(error))) from None
+            raise _not_connected(error, self._target) from None
         except (OSError, ValueError) as error:
             raise _unusable(error) from None
         return connection
@@ -156,10 +158,14 @@ class Pool:
         """Forget the address and close the connections that rest; they are broken, or their server is the wrong one."""
         del leave
         self._finder.forget()
-        self.close()
+        self._close_resting()
 
     def close(self) -> None:
-        """Close the connections that rest; later ones are opened anew."""
+        """Close the connections that rest now, and those in use when they are given back."""
+        self._closed = True
+        self._close_resting()
+
+    def _close_resting(self) -> None:
         if self._pid != os.getpid():
             return
         resting = []
@@ -174,9 +180,20 @@ class Pool:
             self._places.put((None, 0.0))
 
 
+def _not_connected(error: Exception, target: Target) -> Fault:
+    fault = fault_of(error)
+    if isinstance(fault, Refused):
+        return fault
+    cause = error.__context__
+    if target.tls is not None and isinstance(cause, OSError):
+        return tls_fault(cause)
+    # Nothing of the call was sent yet, whatever went wrong.
+    return Down(str(error))
+
+
 def _unusable(error: Exception) -> Down:
     if isinstance(error, ssl.SSLError):
-        return Down("TLS was refused: check the certificates and the host name", final=True)
+        return tls_fault(error)
     return Down(f"cannot connect ({type(error).__name__}: {error})", final=isinstance(error, FileNotFoundError))
 
 
@@ -190,12 +207,15 @@ def _is_stale(connection: Any) -> bool:
     return stale
 
 
-def _talk(connection: Any, data: bytes, count: int) -> list[Any]:
+def _talk(connection: Any, data: bytes, count: int, patience: float) -> list[Any]:
     """Send and read. After anything but an error reply the connection is of no more use."""
     try:
         connection.send_packed_command([data], check_health=False)
+        if patience < connection.socket_timeout:
+            _await_reply(connection, patience)
         return [_reply(connection) for _ in range(count)]
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        connection.disconnect()
         raise Lost(f"no reply ({type(error).__name__})") from None
     except redis.exceptions.InvalidResponse:
         connection.disconnect()
@@ -203,6 +223,12 @@ def _talk(connection: Any, data: bytes, count: int) -> list[Any]:
     except BaseException:
         connection.disconnect()
         raise
+
+
+def _await_reply(connection: Any, patience: float) -> None:
+    """Wait for less than the connection's own timeout."""
+    if not connection.can_read(patience):
+        raise redis.exceptions.TimeoutError
 
 
 def _reply(connection: Any) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, read, scripted
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, plain, scripted
 from memkit.commands import PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
-from memkit.errors import CorruptRecordError
 
 __all__ = ["BUILDERS"]
 
@@ -18,10 +17,9 @@ _LEAST = 19
 
 def _put(command: RecordPut, token: Token, wiring: Wiring) -> Call:
     expected = -1 if command.expected is None else command.expected
-    head: list[Argument] = [command.ttl_ms, command.owner or "", token.lane, token.number]
-    window: list[Argument] = [wiring.now_s(), wiring.window_ms // 1000]
-    arguments = [*head, *window, expected, command.created_us.to_bytes(8, "big", signed=True), command.wire]
-    return scripted("record_put", wiring, command.place, "wm about", arguments, _put_result)
+    head: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number]
+    arguments = [*head, expected, command.created_us.to_bytes(8, "big", signed=True), command.wire]
+    return scripted("record_put", wiring, command, "wm about ops", arguments, _put_result)
 
 
 def _put_result(reply: list[Any]) -> PutResult:
@@ -31,16 +29,18 @@ def _put_result(reply: list[Any]) -> PutResult:
 
 def _get(command: RecordGet, token: Token, wiring: Wiring) -> Call:
     del token
-    key = wiring.keys.key(command.place)
-    return read(wiring, command, ("GET", key), lambda value: _stored(value, key))
+    if command.owner is None:
+        return plain(("GET", wiring.keys.key(command.place)), _stored)
+    return scripted("record_get", wiring, command, "wm about", [command.owner], _stored)
 
 
-def _stored(value: bytes | None, key: bytes) -> StoredRecord | None:
+def _stored(value: bytes | None) -> StoredRecord | None:
     if value is None:
         return None
     size = int.from_bytes(value[1:_HEAD], "big")
     if len(value) < _LEAST or value[0] != _BIN16 or len(value) < _HEAD + size:
-        raise CorruptRecordError("a stored value is damaged: it has no head", key.decode())
+        # No bytes are no record either: whoever decodes them says so, or reports it.
+        return StoredRecord(1, 0, b"")
     version = int.from_bytes(value[3:11], "big")
     created = int.from_bytes(value[11:_LEAST], "big", signed=True)
     return StoredRecord(version, created, value[_HEAD + size :]) if version else None
@@ -49,7 +49,7 @@ def _stored(value: bytes | None, key: bytes) -> StoredRecord | None:
 def _drop(command: RecordDrop, token: Token, wiring: Wiring) -> Call:
     expected = -1 if command.expected is None else command.expected
     arguments: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number, expected]
-    return scripted("record_drop", wiring, command.place, "wm ops about log idx ltm", arguments, _dropped)
+    return scripted("record_drop", wiring, command, "ops about wm log idx ltm", arguments, _dropped)
 
 
 def _dropped(reply: list[int]) -> PutResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, id_bytes, scripted
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, scripted
 from memkit.backends.redis.log import swap_of
 from memkit.commands import (
     Row,
@@ -17,6 +17,7 @@ from memkit.commands import (
     TableSwap,
     TableSwapped,
 )
+from memkit.ids import id_key
 
 __all__ = ["BUILDERS"]
 
@@ -24,11 +25,11 @@ __all__ = ["BUILDERS"]
 def _swap(command: TableSwap, token: Token, wiring: Wiring) -> Call:
     head: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number]
     arguments = [*head, *(piece for row in command.rows for piece in _pieces(row))]
-    return scripted("table_swap", wiring, command.place, "ltm ltz ltx ops about", arguments, _swapped)
+    return scripted("table_swap", wiring, command, "ltm ltz ltx ops about", arguments, _swapped)
 
 
 def _pieces(row: Row) -> tuple[Argument, ...]:
-    return id_bytes(row.id), digest(row.old), row.created_us, row.wire
+    return id_key(row.id), digest(row.old), row.created_us, row.wire
 
 
 def _swapped(reply: list[Any]) -> TableSwapped:
@@ -37,15 +38,15 @@ def _swapped(reply: list[Any]) -> TableSwapped:
 
 def _fetch(command: TableFetch, token: Token, wiring: Wiring) -> Call:
     del token
-    arguments: list[Argument] = [command.owner or "", *map(id_bytes, command.wanted)]
-    return scripted("table_fetch", wiring, command.place, "ltm ltz ltx about", arguments, list)
+    arguments: list[Argument] = [command.owner or "", *map(id_key, command.wanted)]
+    return scripted("table_fetch", wiring, command, "ltm ltx about", arguments, list)
 
 
 def _read(command: TableRead, token: Token, wiring: Wiring) -> Call:
     del token
     count = -1 if command.count is None else command.count
     arguments: list[Argument] = [command.owner or "", command.skip, count]
-    return scripted("table_read", wiring, command.place, "ltm ltz ltx about", arguments, _slots)
+    return scripted("table_read", wiring, command, "ltm ltz ltx about", arguments, _slots)
 
 
 def _slots(replies: list[bytes]) -> Slots:
@@ -54,13 +55,13 @@ def _slots(replies: list[bytes]) -> Slots:
 
 def _remove(command: TableRemove, token: Token, wiring: Wiring) -> Call:
     head: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, id_bytes(command.id), digest(command.old)]
-    return scripted("table_remove", wiring, command.place, "ltm ltz ltx ops about wm log idx", arguments, swap_of)
+    arguments = [*head, id_key(command.id), digest(command.old)]
+    return scripted("table_remove", wiring, command, "ltz ltx ops about wm log idx ltm", arguments, swap_of)
 
 
 def _clear(command: TableClear, token: Token, wiring: Wiring) -> Call:
     arguments: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
-    return scripted("table_clear", wiring, command.place, "ltm ltz ltx ops about wm log idx", arguments, int)
+    return scripted("table_clear", wiring, command, "ltz ltx ops about wm log idx ltm", arguments, int)
 
 
 BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {

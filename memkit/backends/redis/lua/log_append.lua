@@ -1,68 +1,72 @@
 --!include owner order ops
 -- Appends records to a log, all or none; those that are there already are passed over.
 --
--- KEYS  log pos idx gone ops about
+-- KEYS  log pos idx gone ops about [wm log idx ltm]
 -- ARGV  ttl (ms, 0 for ever), user ('' asks nothing), window (ms), lane, number, flags, then id and bytes of each record
 --       flags: a character for each record: 'n' memkit named it for this very call, 'g' its id was given by the caller
 -- Reply how many were new
 --
--- A named id above the last order key was never stored: the last order key only ever rises while the log lives, and the
--- log outlives its own removal by `window`. So the usual append needs no look-up. Given ids can be stored anew after a
--- removal, so a repeat is told by its lane.
+-- A named id that is above the last order key and not in idx was never stored: the last order key only ever rises while
+-- the log lives, and the log outlives its own removal by `window`. So the usual append needs no search. Given ids can be
+-- stored anew after a removal, so a repeat is told by its lane; and so is one from a writer whose clock is far off, whose
+-- ids `gone` would keep too short.
 local log, pos, idx, gone, ops, about = unpack(KEYS)
 local ttl, user, window, lane, number, flags = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
-if not claim(about, user, ttl) then return NOT_OWNER end
-if lane ~= '' then
+if not owned(about, user) then return NOT_OWNER end
+
+local NAMED = 110
+local now = now_ms()
+local given = string.find(flags, 'g', 1, true)
+local tracked = given or math.abs(struct.unpack('>I6', ARGV[7]) - now) > window / 4
+if tracked then
   local done = replay(ops, lane, number)
   if done then return tonumber(done) or 0 end
 end
 
 local top = redis.call('LINDEX', pos, -1)
 
+-- Whether an id may be its own order key. One from the future may not: everybody else's would be below it.
+local function leads(id)
+  local version = #id == 16 and string.byte(id, 7)
+  return version and version >= 112 and version < 128 and struct.unpack('>I6', id) <= now + DAY
+    and (not top or below(top, id))
+end
+
 local function known(id, flag)
-  if flag == 110 then
-    return redis.call('HEXISTS', idx, id) == 1 or redis.call('ZSCORE', gone, id) or place_of(pos, idx, id)
-  end
-  return record_at(log, pos, idx, id)
+  if flag ~= NAMED then return record_at(log, pos, idx, id) end
+  return redis.call('HEXISTS', idx, id) == 1 or redis.call('ZSCORE', gone, id) or place_of(pos, idx, id)
 end
 
--- The key of a record that may not use its id as it is.
-local function key_for(id, flag)
-  if #id == 16 and (not top or below(top, id)) and flag == 103 and string.byte(id, 7) >= 112 and string.byte(id, 7) < 128 then
-    -- Given, but made by memkit: it must be found where a late first attempt would look for it. An id from the future
-    -- stays out of the order, or everybody else's would be below it.
-    local ms = struct.unpack('>I6', id)
-    if ms <= now_ms() + 86400000 then return id end
+local function push(id, wire, key)
+  local element = key
+  if key ~= id then
+    redis.call('HSET', idx, id, key)
+    element = key .. id
+  elseif redis.call('HEXISTS', idx, id) == 1 then
+    redis.call('HDEL', idx, id)
   end
-  return after(top or string.rep('\0', 16))
+  local records, keys = redis.call('RPUSH', log, wire), redis.call('RPUSH', pos, element)
+  if records == keys then return element end
+  redis.call('RPOP', log)
+  redis.call('RPOP', pos)
 end
 
-local new, indexed = 0, false
+local new = 0
 for n = 1, #flags do
   local flag, id, wire = string.byte(flags, n), ARGV[5 + 2 * n], ARGV[6 + 2 * n]
-  local key
-  if flag == 110 and top and below(top, id) then
-    key = id
-  elseif not known(id, flag) then
-    key = (flag == 110 and not top) and id or key_for(id, flag)
-    if key ~= id then
-      redis.call('HSET', idx, id, key)
-    elseif redis.call('HEXISTS', idx, id) == 1 then
-      redis.call('HDEL', idx, id)
-    end
-  end
-  if key then
-    local records, keys = redis.call('RPUSH', log, wire), redis.call('RPUSH', pos, key)
-    if records ~= keys then
-      -- Evicted by half: nothing may be added to what is left.
-      redis.call('RPOP', log)
-      redis.call('RPOP', pos)
-      return redis.error_reply('MKHALF one key of a log was evicted and the other was not')
-    end
-    top = key
+  local first = leads(id)
+  local fresh = flag == NAMED and top and first and redis.call('HEXISTS', idx, id) == 0
+  if fresh or not known(id, flag) then
+    top = push(id, wire, first and id or after(top))
+    -- Evicted by half: nothing may be added to what is left.
+    if not top then return redis.error_reply('MKHALF one key of a log was evicted and the other was not') end
     new = new + 1
   end
 end
-touch(ttl, log, pos, idx)
-if lane ~= '' then record(ops, lane, number, tostring(new), window) end
+-- A late repeat neither claims nor keeps alive what was changed or removed meanwhile.
+if new > 0 or (given and live(log, idx) > 0) then
+  claim(about, user, ttl)
+  touch(ttl, log, pos, idx)
+end
+if tracked then record(ops, lane, number, tostring(new), window) end
 return new

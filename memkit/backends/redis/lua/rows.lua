@@ -1,13 +1,8 @@
--- The rows of a table. Included in front of other scripts.
+-- The rows of a table. Needs ops.lua. Included in front of other scripts.
 --
 -- ltm  hash: id -> bytes
 -- ltz  sorted set: id -> created (us)
 -- ltx  sorted set: id -> server time (ms) at which the row expires; rows that never expire are not in it
-
-local function server_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
 
 local function drop(ltm, ltz, ltx, id)
   redis.call('ZREM', ltz, id)

@@ -1,17 +1,18 @@
---!include owner ops rows order release
+--!include owner ops rows
 -- Removes all rows.
 --
--- KEYS  ltm ltz ltx ops about wm log idx
+-- KEYS  ltz ltx ops about wm log idx ltm
 -- ARGV  user, window, lane, number
 -- Reply how many there were
-local ltm, ltz, ltx, ops, about, wm, log, idx = unpack(KEYS)
-local user, window, lane, number = unpack(ARGV)
+local ltz, ltx, ops, about, _, _, _, ltm = unpack(KEYS)
+local user, window, lane, number = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 if not owned(about, user) then return NOT_OWNER end
+make_room(ops)
 local done = replay(ops, lane, number)
 if done then return tonumber(done) or 0 end
-expire_rows(ltm, ltz, ltx, server_ms())
+expire_rows(ltm, ltz, ltx, now_ms())
 local count = redis.call('HLEN', ltm)
 redis.call('DEL', ltm, ltz, ltx)
-record(ops, lane, number, tostring(count), tonumber(window))
-release(about, wm, log, idx, ltm)
+release(about)
+record(ops, lane, number, tostring(count), window)
 return count

@@ -1,12 +1,12 @@
---!include owner rows
+--!include owner ops rows
 -- Rows, newest first.
 --
--- KEYS  ltm ltz ltx about
+-- KEYS  ltm ltz ltx about [wm log idx ltm]
 -- ARGV  user, how many to leave out, how many (-1: all)
 -- Reply bytes of each row
-local ltm, ltz, ltx = KEYS[1], KEYS[2], KEYS[3]
-if not owned(KEYS[4], ARGV[1]) then return NOT_OWNER end
-expire_rows(ltm, ltz, ltx, server_ms())
+local ltm, ltz, ltx, about = unpack(KEYS)
+if not owned(about, ARGV[1]) then return NOT_OWNER end
+expire_rows(ltm, ltz, ltx, now_ms())
 local skip, count = tonumber(ARGV[2]), tonumber(ARGV[3])
 local ids = redis.call('ZREVRANGE', ltz, skip, count < 0 and -1 or skip + count - 1)
 local out = {}

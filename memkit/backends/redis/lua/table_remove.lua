@@ -1,19 +1,23 @@
---!include owner ops rows order release
+--!include owner ops rows
 -- Removes one row.
 --
--- KEYS  ltm ltz ltx ops about wm log idx
+-- KEYS  ltz ltx ops about wm log idx ltm
 -- ARGV  user, window, lane, number, id, SHA-1 of the bytes that must be there (hex), or '' for any
 -- Reply {1} done, {0} not there, {0, bytes} other bytes are there
-local ltm, ltz, ltx, ops, about, wm, log, idx = unpack(KEYS)
-local user, window, lane, number, id, old = unpack(ARGV)
+local ltz, ltx, ops, about, _, _, _, ltm = unpack(KEYS)
+local user, window, lane, number, id, old = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if not owned(about, user) then return NOT_OWNER end
+make_room(ops)
 local done = replay(ops, lane, number)
-if done then return { tonumber(done) or 0 } end
-expire_rows(ltm, ltz, ltx, server_ms())
+if done == '1' then return { 1 } end
+expire_rows(ltm, ltz, ltx, now_ms())
 local wire = redis.call('HGET', ltm, id)
-if wire and old ~= '' and redis.sha1hex(wire) ~= old then return { 0, wire } end
-local count = drop(ltm, ltz, ltx, id)
+if done or not wire or (old ~= '' and redis.sha1hex(wire) ~= old) then
+  if not done then record(ops, lane, number, '0', window) end
+  return wire and old ~= '' and { 0, wire } or { 0 }
+end
+drop(ltm, ltz, ltx, id)
 settle(ltm, ltz, ltx)
-record(ops, lane, number, tostring(count), tonumber(window))
-if count == 1 then release(about, wm, log, idx, ltm) end
-return { count }
+release(about)
+record(ops, lane, number, '1', window)
+return { 1 }
