@@ -125,7 +125,7 @@ def test_defaults():
     assert (settings.max_record_bytes, settings.pool_size, settings.retry_attempts, settings.protocol) == (
         8 << 20,
         8,
-        10,
+        30,
         3,
     )
     assert (settings.connect_timeout, settings.attempt_timeout, settings.retry_deadline) == (2.0, 2.0, 10.0)

@@ -1,0 +1,164 @@
+"""What the environment says reaches the manager that the factory makes."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+import redis
+
+from memkit import (
+    AsyncInMemoryManager,
+    AsyncNullMemoryManager,
+    AsyncRedisMemoryManager,
+    ConfigurationError,
+    Fact,
+    InMemoryManager,
+    InvalidRecordError,
+    MemoryInput,
+    NullMemoryManager,
+    RedisMemoryManager,
+    UserMessage,
+    WorkingMemory,
+    create_async_memory_manager,
+    create_memory_manager,
+)
+
+WORKING, LONG = "WORKING_MEMORY", "LONG_TERM_MEMORY"
+
+
+@pytest.fixture
+def environ(valkey):
+    """Return an environment with a namespace of the test's own."""
+    return {"MEMKIT_URL": valkey.url, "MEMKIT_NAMESPACE": f"factory-{uuid.uuid4().hex}"}
+
+
+def keys_of(valkey, environ):
+    """Return what the server has in the namespace: name of the part, key, milliseconds to live."""
+    with redis.Redis.from_url(valkey.url) as client:
+        found = client.keys(environ["MEMKIT_NAMESPACE"] + ":*")
+        return {key.rpartition(b":")[2].decode(): (key, client.pttl(key)) for key in found}
+
+
+@pytest.mark.parametrize(
+    ("url", "sync", "asynchronous"),
+    [
+        ("memory://", InMemoryManager, AsyncInMemoryManager),
+        ("null://", NullMemoryManager, AsyncNullMemoryManager),
+        ("redis://localhost:1", RedisMemoryManager, AsyncRedisMemoryManager),
+    ],
+)
+def test_the_url_chooses_the_class(url, sync, asynchronous):
+    """Each URL gives the manager of its backend, in both colours, and nothing is connected."""
+    assert type(create_memory_manager(url)) is sync
+    assert type(create_async_memory_manager(url)) is asynchronous
+
+
+def test_times_to_live_reach_the_server(valkey, environ):
+    """MEMKIT_TTL and the variables of single memory types decide how long what is stored will live."""
+    environ |= {"MEMKIT_TTL": "1h", "MEMKIT_TTL_WORKING_MEMORY": "90s"}
+    with create_memory_manager(environ) as memory:
+        memory.store(MemoryInput("c", WORKING, data=[WorkingMemory("x")]))
+        memory.store(MemoryInput("c", data=[UserMessage("x")]))
+        memory.store(MemoryInput("c", LONG, data=[Fact("x")]))
+    lives = {part: left for part, (_, left) in keys_of(valkey, environ).items()}
+    assert 80_000 < lives["wm"] <= 90_000
+    assert all(3_590_000 < lives[part] <= 3_600_000 for part in ("log", "pos", "ltm", "ltz", "ltx"))
+
+
+def test_codec_and_size_reach_the_manager(valkey, environ):
+    """MEMKIT_CODEC decides how records are written, MEMKIT_MAX_RECORD_BYTES how large they may be; async alike."""
+    environ |= {"MEMKIT_CODEC": "json", "MEMKIT_MAX_RECORD_BYTES": "500"}
+
+    async def main():
+        async with create_async_memory_manager(environ) as memory:
+            await memory.store(MemoryInput("c", data=[UserMessage("hello")]))
+            with pytest.raises(InvalidRecordError, match="500"):
+                await memory.store(MemoryInput("c", data=[UserMessage("x" * 500)]))
+
+    asyncio.run(main())
+    with redis.Redis.from_url(valkey.url) as client:
+        (raw,) = client.lrange(keys_of(valkey, environ)["log"][0], 0, -1)
+    assert raw.startswith(b'[1,"usr",')
+    assert b"hello" in raw
+
+
+def test_retries_reach_the_manager():
+    """MEMKIT_RETRY_DEADLINE ends a call on a port where nobody listens, and the pool's size is taken."""
+    environ = {
+        "MEMKIT_URL": "redis://127.0.0.1:1",
+        "MEMKIT_RETRY_ATTEMPTS": "2",
+        "MEMKIT_RETRY_DEADLINE": "3",
+        "MEMKIT_POOL_SIZE": "2",
+    }
+    with create_memory_manager(environ) as memory:
+        assert memory.backend._link._size == 2
+        with pytest.raises(ConnectionError):
+            memory.ping()
+
+
+def test_one_error_for_all_problems():
+    """Everything that is wrong with an environment is said at once, and nothing is chosen instead."""
+    environ = {"ENVIRONMENT": "production", "MEMKIT_TTL": "soon", "MEMKIT_NAMESPCE": "x"}
+    with pytest.raises(ConfigurationError) as caught:
+        create_memory_manager(environ)
+    assert len(caught.value.problems) == 3
+
+
+def test_every_key_of_what_expires_expires(valkey, environ):
+    """After every kind of write, also updates and deletes, no key of a namespace stays for ever."""
+    with create_memory_manager(environ, ttl=60) as memory:
+        for user in (None, "ada"):
+            fill_and_change(memory, f"c-{user}", user)
+    assert all(0 < left <= 130_000 for _, left in keys_of_all(valkey, environ))
+
+
+def fill_and_change(memory, conversation, user):
+    """Make every write that there is, the last ones of each kind being deletes of single records."""
+
+    def call(verb, kind, **fields):
+        return getattr(memory, verb)(MemoryInput(conversation, kind, user_id=user, **fields))
+
+    for kind, record in ((WORKING, WorkingMemory), ("SHORT_TERM_MEMORY", UserMessage), (LONG, Fact)):
+        call("store", kind, data=[record("a", id="given")])
+        last = call("store", kind, data=[record("b")])
+        call("update", kind, memory_id=last, metadata={"n": 1})
+        call("delete", kind, memory_id=last)
+        call("store", kind, data=[record("c")])
+
+
+def keys_of_all(valkey, environ):
+    """Return every key of the namespace with its milliseconds to live."""
+    with redis.Redis.from_url(valkey.url) as client:
+        return [(key, client.pttl(key)) for key in client.keys(environ["MEMKIT_NAMESPACE"] + ":*")]
+
+
+def test_half_a_log_is_noticed(valkey, environ):
+    """When the server has evicted one key of a log, nothing is added to the rest, and it can still be deleted."""
+    from memkit import CorruptRecordError  # noqa: PLC0415 - only here
+
+    with create_memory_manager(environ) as memory, redis.Redis.from_url(valkey.url) as client:
+        memory.store(MemoryInput("c", data=[UserMessage("x")] * 3))
+        client.delete(keys_of(valkey, environ)["pos"][0])
+        with pytest.raises(CorruptRecordError, match="evicted"):
+            memory.store(MemoryInput("c", data=[UserMessage("y")]))
+        assert [message.content for message in memory.retrieve(MemoryInput("c"))] == ["x"] * 3
+        assert memory.delete(MemoryInput("c")) == 3
+        memory.store(MemoryInput("c", data=[UserMessage("z")]))
+        assert [message.content for message in memory.retrieve(MemoryInput("c"))] == ["z"]
+
+
+def test_a_subclass_keeps_the_contract_of_its_base():
+    """A manager can be extended by subclassing: its own verb stands beside the four."""
+
+    class Counting(InMemoryManager):
+        calls = 0
+
+        def store(self, memory_input):
+            self.calls += 1
+            return super().store(memory_input)
+
+    memory = Counting()
+    memory.store(MemoryInput("c", data=[UserMessage("x")]))
+    assert (memory.calls, len(memory.retrieve(MemoryInput("c")))) == (1, 1)
