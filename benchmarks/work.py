@@ -1,4 +1,4 @@
-"""The work that is measured: memkit with records in and out, redis-py with ready bytes that it neither makes nor reads."""
+"""The work that is measured: memkit with records in and out, redis-py with ready bytes."""
 
 from __future__ import annotations
 
