@@ -21,7 +21,7 @@ from memkit.codec.bombs import SMALL, check_json, check_msgpack
 from memkit.ids import pack_id, unpack_id
 from memkit.values import MAX_VALUES
 
-__all__ = ["JsonSerializer", "MsgpackSerializer", "Serializer", "serializer_of"]
+__all__ = ["SERIALIZERS", "JsonSerializer", "MsgpackSerializer", "Serializer", "serializer_of"]
 
 _ID = 3
 
@@ -223,8 +223,10 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_SERIALIZERS: dict[str, type[Serializer]] = {"msgpack": MsgpackSerializer, "json": JsonSerializer}
-_reading = {name: make() for name, make in _SERIALIZERS.items()}
+SERIALIZERS: dict[str, type[Serializer]] = {"msgpack": MsgpackSerializer, "json": JsonSerializer}
+"""The serializers by their names in settings."""
+
+_reading = {name: make() for name, make in SERIALIZERS.items()}
 
 
 def serializer_of(raw: bytes) -> Serializer:

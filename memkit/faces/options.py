@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, cast
 
 from memkit.clock import Clock, SystemClock
-from memkit.codec.serializers import JsonSerializer, MsgpackSerializer, Serializer
+from memkit.codec.serializers import SERIALIZERS
 from memkit.codec.wire import MAX_RECORD_BYTES, Codec
 from memkit.config import Settings
 from memkit.errors import ConfigurationError
@@ -19,8 +19,6 @@ from memkit.policy import TtlPolicy
 __all__ = ["DEFAULT_NAMESPACE", "Options", "context_of", "options_of"]
 
 DEFAULT_NAMESPACE = "memkit"
-
-_SERIALIZERS: dict[str, type[Serializer]] = {"msgpack": MsgpackSerializer, "json": JsonSerializer}
 
 
 class Options(TypedDict, total=False):
@@ -61,8 +59,8 @@ def context_of(
     Raises:
         ConfigurationError: an option is wrong.
     """
-    if codec not in _SERIALIZERS:
-        raise ConfigurationError([f"codec {codec!r} is not known: use {' or '.join(_SERIALIZERS)}"])
+    if codec not in SERIALIZERS:
+        raise ConfigurationError([f"codec {codec!r} is not known: use {' or '.join(SERIALIZERS)}"])
     if on_corrupt not in ("raise", "report"):
         raise ConfigurationError([f"on_corrupt {on_corrupt!r} is not known: use raise or report"])
     if type(max_record_bytes) is not int or max_record_bytes < 1:
@@ -72,7 +70,7 @@ def context_of(
     chosen = clock or SystemClock()
     ids = IdSource(lambda: chosen.time_us() // 1000)
     words = Analyzer(language)
-    wire = Codec(_SERIALIZERS[codec](), max_record_bytes)
+    wire = Codec(SERIALIZERS[codec](), max_record_bytes)
     return Context(wire, TtlPolicy.of(ttl), on_corrupt, words, chosen, ids.fresh, namespace)
 
 

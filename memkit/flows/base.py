@@ -12,8 +12,8 @@ from memkit.clock import Clock
 from memkit.codec.wire import Binding, Codec, binding_of
 from memkit.commands import Command
 from memkit.errors import CodecError
+from memkit.flows.check import Checked
 from memkit.flows.words import Analyzer
-from memkit.inputs import MemoryType
 from memkit.policy import TtlPolicy
 from memkit.records import Memory
 
@@ -50,9 +50,9 @@ class Context:
     fresh_id: Callable[[], bytes]
     namespace: str = ""
 
-    def bind(self, conversation_id: str, kind: MemoryType) -> Binding:
-        """Where the records of a memory belong."""
-        return binding_of(self.namespace, kind.value, conversation_id)
+    def bind(self, checked: Checked) -> Binding:
+        """Where the records of an input belong."""
+        return binding_of(self.namespace, checked.memory_type.value, checked.conversation_id)
 
 
 class Memories(list[Memory]):

@@ -14,10 +14,15 @@ from memkit.flows.check import Checked
 from memkit.flows.stamp import merged, succeeding
 from memkit.records import Memory
 
-__all__ = ["ROUNDS", "Store", "changed", "check_version", "remove_record", "update_record"]
+__all__ = ["ROUNDS", "Store", "changed", "check_version", "outrun", "remove_record", "update_record"]
 
 ROUNDS = 1000
 """How often a change is tried anew when others were faster; each round, one of them got ahead."""
+
+
+def outrun(verb: str) -> ContentionError:
+    """The error of a change that others outran in every round."""
+    return ContentionError(f"{verb}: {ROUNDS} writers were faster, one after another: try again later")
 
 
 @frozen
@@ -42,7 +47,7 @@ def update_record(ctx: Context, checked: Checked, store: Store) -> Flow[Memory]:
         MemoryNotFoundError: it is not there.
         VersionConflictError: it has not the expected version.
     """
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     raw = yield from store.find()
     for _ in range(ROUNDS):
         if raw is None:
@@ -54,7 +59,7 @@ def update_record(ctx: Context, checked: Checked, store: Store) -> Flow[Memory]:
         if swap.done:
             return ctx.codec.decode(new, binding)
         raw = swap.current
-    raise ContentionError(f"update: {ROUNDS} writers were faster, one after another: try again later")
+    raise outrun("update")
 
 
 def changed(ctx: Context, checked: Checked, old: Memory, raw: bytes) -> bytes:
@@ -63,7 +68,7 @@ def changed(ctx: Context, checked: Checked, old: Memory, raw: bytes) -> bytes:
     base = old if keep_fields else checked.data[0]
     own = {} if keep_fields else base.metadata
     record = merged(evolve(base, metadata=own), {**old.metadata, **checked.metadata})
-    scope = ctx.bind(checked.conversation_id, checked.memory_type).scope
+    scope = ctx.bind(checked).scope
     stamped = Envelope(b"", 0, ctx.clock.time_us(), 1, scope)
     return ctx.codec.rewrite(raw, record, succeeding(old, stamped), "data[0]", keep_fields=keep_fields)
 
@@ -92,10 +97,10 @@ def remove_record(ctx: Context, checked: Checked, store: Store) -> Flow[int]:
         if swap.done:
             return 1
         raw = swap.current
-    raise ContentionError(f"delete: {ROUNDS} writers were faster, one after another: try again later")
+    raise outrun("delete")
 
 
 def _version(ctx: Context, checked: Checked, raw: bytes | None) -> int:
     if raw is None:
         return 0
-    return ctx.codec.decode(raw, ctx.bind(checked.conversation_id, checked.memory_type)).version
+    return ctx.codec.decode(raw, ctx.bind(checked)).version

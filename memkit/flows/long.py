@@ -16,9 +16,8 @@ from memkit.commands import (
     TableSwap,
     TableSwapped,
 )
-from memkit.errors import ContentionError
 from memkit.flows.base import Context, Flow, Memories, decode_all
-from memkit.flows.change import ROUNDS, Store, remove_record, update_record
+from memkit.flows.change import ROUNDS, Store, outrun, remove_record, update_record
 from memkit.flows.check import Checked
 from memkit.flows.narrow import narrowed, newest
 from memkit.flows.stamp import Stamped, stamp_all
@@ -36,7 +35,7 @@ def _place(checked: Checked) -> Place:
 def store(ctx: Context, checked: Checked) -> Flow[str]:
     """Add or replace by id, all or none; what is replaced keeps its age."""
     stamped = stamp_all(ctx, checked)
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     current: tuple[bytes | None, ...] = (None,) * len(stamped)
     for _ in range(ROUNDS):
         rows = tuple(_row(ctx, item, old, binding) for item, old in zip(stamped, current, strict=True))
@@ -44,7 +43,7 @@ def store(ctx: Context, checked: Checked) -> Flow[str]:
         if swapped.done:
             return unpack_id(rows[-1].id)
         current = swapped.current
-    raise ContentionError(f"store: {ROUNDS} writers were faster, one after another: try again later")
+    raise outrun("store")
 
 
 def _row(ctx: Context, item: Stamped, raw: bytes | None, binding: Binding) -> Row:
@@ -78,7 +77,7 @@ def _wanted(checked: Checked) -> TableFetch:
 def _some(ctx: Context, checked: Checked, read: TableRead | TableFetch) -> Flow[Memories]:
     found: Slots | list[bytes | None] = yield read
     raws = found.records if isinstance(found, Slots) else [raw for raw in found if raw is not None]
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     out = narrowed(ctx, checked, decode_all(ctx, binding, raws))
     return out.first(checked.limit)
 
@@ -92,7 +91,7 @@ def _store(ctx: Context, checked: Checked) -> Store:
         return found[0]
 
     def replace(old: bytes, new: bytes) -> Flow[Swap]:
-        age = _age(ctx.codec.decode(old, ctx.bind(checked.conversation_id, checked.memory_type)))
+        age = _age(ctx.codec.decode(old, ctx.bind(checked)))
         swapped: TableSwapped = yield TableSwap(place, owner, ttl, (Row(wire_id, new, age, old),))
         return Swap(swapped.done, None if swapped.done else swapped.current[0])
 

@@ -38,7 +38,7 @@ def newest(ctx: Context, checked: Checked, read: Read, *, oldest_first: bool) ->
         read: makes the command that reads so many places, leaving out so many of the newest.
         oldest_first: the order in which that command returns them.
     """
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     limit, seen, out = checked.limit, set[str | None](), Memories()
     size, skip = _first_page(checked), 0
     while True:

@@ -54,13 +54,13 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
 
 def _ranked(ctx: Context, checked: Checked) -> Flow[Memories]:
     slots = yield LogRead(_place(checked), checked.user_id)
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     return narrowed(ctx, checked, decode_all(ctx, binding, slots.records))
 
 
 def _one(ctx: Context, checked: Checked) -> Flow[Memories]:
     raw = yield from _store(ctx, checked).find()
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     out = narrowed(ctx, checked, decode_all(ctx, binding, [] if raw is None else [raw]))
     return out.first(checked.limit)
 

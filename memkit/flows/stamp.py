@@ -41,7 +41,7 @@ class Stamped:
 
 def stamp_all(ctx: Context, checked: Checked) -> list[Stamped]:
     """Every record of an input, stamped with one and the same time."""
-    now, scope = ctx.clock.time_us(), ctx.bind(checked.conversation_id, checked.memory_type).scope
+    now, scope = ctx.clock.time_us(), ctx.bind(checked).scope
     return [
         _stamp(ctx, merged(record, checked.metadata), now, scope, f"data[{index}]")
         for index, record in enumerate(checked.data)

@@ -6,9 +6,9 @@ from attrs import evolve
 
 from memkit.clock import from_us
 from memkit.commands import Place, PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
-from memkit.errors import ContentionError, MemoryNotFoundError, VersionConflictError
+from memkit.errors import MemoryNotFoundError, VersionConflictError
 from memkit.flows.base import Context, Flow, Memories, decode_all
-from memkit.flows.change import ROUNDS, changed, check_version
+from memkit.flows.change import ROUNDS, changed, check_version, outrun
 from memkit.flows.check import Checked
 from memkit.flows.narrow import narrowed
 from memkit.flows.stamp import stamp_all
@@ -52,7 +52,7 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
     stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
     if stored is None:
         return Memories()
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     found = decode_all(ctx, binding, [stored.wire])
     found[:] = [_with_header(record, stored) for record in found if _wanted(checked, record)]
     out = narrowed(ctx, checked, found)
@@ -70,7 +70,7 @@ def _wanted(checked: Checked, record: Memory) -> bool:
 
 def update(ctx: Context, checked: Checked) -> Flow[Memory]:
     """Replace the data and merge the metadata."""
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     for _ in range(ROUNDS):
         stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
         old = None if stored is None else _with_header(ctx.codec.decode(stored.wire, binding), stored)
@@ -89,7 +89,7 @@ def update(ctx: Context, checked: Checked) -> Flow[Memory]:
         )
         if result.done:
             return evolve(ctx.codec.decode(wire, binding), version=result.version)
-    raise ContentionError(f"update: {ROUNDS} writers were faster, one after another: try again later")
+    raise outrun("update")
 
 
 def delete(ctx: Context, checked: Checked) -> Flow[int]:
@@ -103,7 +103,7 @@ def delete(ctx: Context, checked: Checked) -> Flow[int]:
 
 
 def _delete_by_id(ctx: Context, checked: Checked) -> Flow[int]:
-    binding = ctx.bind(checked.conversation_id, checked.memory_type)
+    binding = ctx.bind(checked)
     for _ in range(ROUNDS):
         stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
         if stored is None or not _wanted(checked, ctx.codec.decode(stored.wire, binding)):
@@ -113,4 +113,4 @@ def _delete_by_id(ctx: Context, checked: Checked) -> Flow[int]:
         result: PutResult = yield RecordDrop(_place(checked), checked.user_id, stored.version)
         if result.done:
             return 1
-    raise ContentionError(f"delete: {ROUNDS} writers were faster, one after another: try again later")
+    raise outrun("delete")

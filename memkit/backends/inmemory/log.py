@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memkit.backends.inmemory.parts import Part
+from memkit.backends.inmemory.keyed import Keyed, clear_all, remove_one
 from memkit.backends.inmemory.store import Store
 from memkit.commands import LogAppend, LogClear, LogFind, LogRead, LogRemove, LogReplace, Slots, Swap
 
@@ -11,7 +11,7 @@ __all__ = ["append", "clear", "find", "read", "remove", "replace"]
 _ENOUGH_GAPS = 64
 
 
-class Log(Part):
+class Log(Keyed):
     """Records in order; a removed one leaves a gap, so that the places of the others hold."""
 
     __slots__ = ("index", "slots")
@@ -54,7 +54,7 @@ def append(store: Store, command: LogAppend) -> int:
     new = [entry for entry in command.entries if known is None or entry.id not in known.index]
     size = sum(len(entry.wire) for entry in new)
     store.make_room(command, len(new), size)
-    log = store.write(command, Log, Log, now)
+    log = store.write(command, known, Log)
     for entry in new:
         log.add(entry.id, entry.wire)
     log.live_until(now, command.ttl_ms)
@@ -86,7 +86,7 @@ def replace(store: Store, command: LogReplace) -> Swap:
     if log is None or current != command.old:
         return Swap(done=False, current=current)
     store.make_room(command, 0, len(command.new) - len(command.old))
-    log = store.write(command, Log, Log, now)
+    store.write(command, log, Log)
     log.slots[log.index[command.id]] = command.new
     log.live_until(now, command.ttl_ms)
     store.changed(command.place, log, 0, len(command.new) - len(command.old))
@@ -95,20 +95,9 @@ def replace(store: Store, command: LogReplace) -> Swap:
 
 def remove(store: Store, command: LogRemove) -> Swap:
     """Execute `LogRemove`."""
-    log = store.read(command, Log, store.now())
-    current = None if log is None else log.at(command.id)
-    if log is None or current is None or command.old not in (None, current):
-        return Swap(done=False, current=current)
-    log.take(command.id)
-    store.changed(command.place, log, -1, -len(current))
-    return Swap(done=True)
+    return remove_one(store, command, Log)
 
 
 def clear(store: Store, command: LogClear) -> int:
     """Execute `LogClear`."""
-    log = store.read(command, Log, store.now())
-    if log is None:
-        return 0
-    count = log.records
-    store.changed(command.place, log, -count, -log.size)
-    return count
+    return clear_all(store, command, Log)

@@ -36,7 +36,7 @@ def put(store: Store, command: RecordPut) -> PutResult:
         return PutResult(done=False, version=version, created_us=0 if old is None else old.created_us)
     growth = len(command.wire) - (0 if old is None else len(old.wire))
     store.make_room(command, int(old is None), growth)
-    record = store.write(command, Record, Record, now)
+    record = store.write(command, old, Record)
     record.version = version + 1
     record.wire = command.wire
     record.created_us = command.created_us if old is None else old.created_us

@@ -81,9 +81,8 @@ class Store:
         self._settle(place, part, now)
         return part if isinstance(part, kind) and part.records else None
 
-    def write(self, command: Owned[Any], kind: type[P], make: Callable[[], P], now: float) -> P:
-        """The part that a command writes, made if it is not there; claims the scope for the command's owner."""
-        found = self.read(command, kind, now)
+    def write(self, command: Owned[Any], found: P | None, make: Callable[[], P]) -> P:
+        """The part that a command writes, made if `read` did not find it; claims the scope for the command's owner."""
         scope = self._scopes.setdefault((command.place.scope, command.place.name), Scope())
         if command.owner is not None:
             scope.owner = command.owner

@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 
 from attrs import frozen
 
-from memkit.backends.inmemory.parts import Part
+from memkit.backends.inmemory.keyed import Keyed, clear_all, remove_one
 from memkit.backends.inmemory.store import Store
 from memkit.commands import Slots, Swap, TableClear, TableFetch, TableRead, TableRemove, TableSwap, TableSwapped
 from memkit.ids import id_key
@@ -27,7 +27,7 @@ class _Kept:
     expires: float | None
 
 
-class Table(Part):
+class Table(Keyed):
     """Rows, each with its own time to live."""
 
     __slots__ = ("due", "order", "rows")
@@ -56,7 +56,7 @@ class Table(Part):
             for rank in gone:
                 self._leave_order(rank)
 
-    def wire(self, record_id: bytes | str) -> bytes | None:
+    def at(self, record_id: bytes | str) -> bytes | None:
         row = self.rows.get(record_id)
         return None if row is None else row.wire
 
@@ -94,13 +94,13 @@ def swap(store: Store, command: TableSwap) -> TableSwapped:
     """Execute `TableSwap`."""
     now = store.now()
     known = store.read(command, Table, now)
-    current = tuple(None if known is None else known.wire(row.id) for row in command.rows)
+    current = tuple(None if known is None else known.at(row.id) for row in command.rows)
     if any(row.old != there for row, there in zip(command.rows, current, strict=True)):
         return TableSwapped(done=False, current=current)
     records = sum(there is None for there in current)
     size = sum(len(row.wire) for row in command.rows) - sum(len(there) for there in current if there is not None)
     store.make_room(command, records, size)
-    table = store.write(command, Table, Table, now)
+    table = store.write(command, known, Table)
     expires = now + command.ttl_ms / 1000 if command.ttl_ms else None
     for row in command.rows:
         table.put(row.id, _Kept(row.wire, (float(row.created_us), id_key(row.id)), expires))
@@ -111,7 +111,7 @@ def swap(store: Store, command: TableSwap) -> TableSwapped:
 def fetch(store: Store, command: TableFetch) -> list[bytes | None]:
     """Execute `TableFetch`."""
     table = store.read(command, Table, store.now())
-    return [None if table is None else table.wire(record_id) for record_id in command.wanted]
+    return [None if table is None else table.at(record_id) for record_id in command.wanted]
 
 
 def read(store: Store, command: TableRead) -> Slots:
@@ -127,20 +127,9 @@ def read(store: Store, command: TableRead) -> Slots:
 
 def remove(store: Store, command: TableRemove) -> Swap:
     """Execute `TableRemove`."""
-    table = store.read(command, Table, store.now())
-    current = None if table is None else table.wire(command.id)
-    if table is None or current is None or command.old not in (None, current):
-        return Swap(done=False, current=current)
-    table.take(command.id)
-    store.changed(command.place, table, -1, -len(current))
-    return Swap(done=True)
+    return remove_one(store, command, Table)
 
 
 def clear(store: Store, command: TableClear) -> int:
     """Execute `TableClear`."""
-    table = store.read(command, Table, store.now())
-    if table is None:
-        return 0
-    count = table.records
-    store.changed(command.place, table, -count, -table.size)
-    return count
+    return clear_all(store, command, Table)

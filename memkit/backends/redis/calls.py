@@ -11,9 +11,9 @@ from attrs import frozen
 
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.scripts import script
-from memkit.commands import Owned
+from memkit.commands import Owned, Write
 
-__all__ = ["Argument", "Call", "Commands", "Token", "Wiring", "digest", "packed", "plain", "scripted"]
+__all__ = ["Argument", "Call", "Commands", "Token", "Wiring", "digest", "heading", "packed", "plain", "scripted"]
 
 Argument = bytes | str | int
 Commands = tuple[tuple[Argument, ...], ...]
@@ -70,6 +70,12 @@ def packed(commands: Commands) -> bytes:
 def digest(raw: bytes | None) -> str:
     """SHA-1 by which a script tells whether bytes are still the same; empty for none."""
     return "" if raw is None else hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+
+
+def heading(command: Owned[Any], token: Token, wiring: Wiring) -> list[Argument]:
+    """What the arguments of every changing script begin with; a write that sets a time to live has it in front."""
+    ttl: list[Argument] = [command.ttl_ms] if isinstance(command, Write) else []
+    return [*ttl, command.owner or "", wiring.window_ms, token.lane, token.number]
 
 
 _ALL_DATA = "wm log idx ltm"

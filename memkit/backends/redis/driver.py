@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from memkit.backends.base import IAsyncBackend, IBackend
 from memkit.backends.redis import log, record, table
 from memkit.backends.redis.calls import Call, Commands, Token, Wiring
-from memkit.backends.redis.faults import REDISCOVER, Fault, Refused, error_of, is_transient
+from memkit.backends.redis.faults import Fault, Refused, error_of, is_transient, wants_discovery
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.lanes import NO_TOKEN, Lanes
 from memkit.backends.redis.scripts import source_of
@@ -59,7 +59,7 @@ class _Trip:
     def note(self, fault: Fault) -> bool:
         """Take a fault into account. True: the server has to be looked for."""
         self.in_doubt = self.in_doubt or fault.in_doubt
-        return not isinstance(fault, Refused) or fault.code in REDISCOVER
+        return wants_discovery(fault)
 
     def error(self, fault: Fault, server: str, ids: tuple[str, ...]) -> MemkitError:
         """What the caller sees after the last try."""

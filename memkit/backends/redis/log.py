@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, plain, scripted
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, heading, plain, scripted
 from memkit.commands import Entry, LogAppend, LogClear, LogFind, LogRead, LogRemove, LogReplace, Slots, Swap
 from memkit.ids import id_key
 
@@ -17,7 +17,7 @@ _DEAD = b"\xc0"
 def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
     flags = "".join("n" if entry.fresh else "g" for entry in command.entries)
     records = [piece for entry in command.entries for piece in _pieces(entry)]
-    arguments: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number, flags]
+    arguments = [*heading(command, token, wiring), flags]
     return scripted("log_append", wiring, command, "log pos idx gone ops about", [*arguments, *records], int)
 
 
@@ -50,19 +50,17 @@ def swap_of(reply: list[Any]) -> Swap:
 
 
 def _replace(command: LogReplace, token: Token, wiring: Wiring) -> Call:
-    head: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, id_key(command.id), digest(command.old), command.new]
+    arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old), command.new]
     return scripted("log_replace", wiring, command, "log pos idx ops about", arguments, swap_of)
 
 
 def _remove(command: LogRemove, token: Token, wiring: Wiring) -> Call:
-    head: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, id_key(command.id), digest(command.old)]
+    arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old)]
     return scripted("log_remove", wiring, command, "pos gone ops about wm log idx ltm", arguments, swap_of)
 
 
 def _clear(command: LogClear, token: Token, wiring: Wiring) -> Call:
-    arguments: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
+    arguments = heading(command, token, wiring)
     return scripted("log_clear", wiring, command, "pos gone ops about wm log idx ltm", arguments, int)
 
 

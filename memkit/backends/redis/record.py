@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, plain, scripted
+from memkit.backends.redis.calls import Call, Token, Wiring, heading, plain, scripted
 from memkit.commands import PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
 
 __all__ = ["BUILDERS"]
@@ -17,8 +17,12 @@ _LEAST = 19
 
 def _put(command: RecordPut, token: Token, wiring: Wiring) -> Call:
     expected = -1 if command.expected is None else command.expected
-    head: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, expected, command.created_us.to_bytes(8, "big", signed=True), command.wire]
+    arguments = [
+        *heading(command, token, wiring),
+        expected,
+        command.created_us.to_bytes(8, "big", signed=True),
+        command.wire,
+    ]
     return scripted("record_put", wiring, command, "wm about ops", arguments, _put_result)
 
 
@@ -48,7 +52,7 @@ def _stored(value: bytes | None) -> StoredRecord | None:
 
 def _drop(command: RecordDrop, token: Token, wiring: Wiring) -> Call:
     expected = -1 if command.expected is None else command.expected
-    arguments: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number, expected]
+    arguments = [*heading(command, token, wiring), expected]
     return scripted("record_drop", wiring, command, "ops about wm log idx ltm", arguments, _dropped)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, scripted
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, heading, scripted
 from memkit.backends.redis.log import swap_of
 from memkit.commands import (
     Row,
@@ -23,8 +23,7 @@ __all__ = ["BUILDERS"]
 
 
 def _swap(command: TableSwap, token: Token, wiring: Wiring) -> Call:
-    head: list[Argument] = [command.ttl_ms, command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, *(piece for row in command.rows for piece in _pieces(row))]
+    arguments = [*heading(command, token, wiring), *(piece for row in command.rows for piece in _pieces(row))]
     return scripted("table_swap", wiring, command, "ltm ltz ltx ops about", arguments, _swapped)
 
 
@@ -54,13 +53,12 @@ def _slots(replies: list[bytes]) -> Slots:
 
 
 def _remove(command: TableRemove, token: Token, wiring: Wiring) -> Call:
-    head: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
-    arguments = [*head, id_key(command.id), digest(command.old)]
+    arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old)]
     return scripted("table_remove", wiring, command, "ltz ltx ops about wm log idx ltm", arguments, swap_of)
 
 
 def _clear(command: TableClear, token: Token, wiring: Wiring) -> Call:
-    arguments: list[Argument] = [command.owner or "", wiring.window_ms, token.lane, token.number]
+    arguments = heading(command, token, wiring)
     return scripted("table_clear", wiring, command, "ltz ltx ops about wm log idx ltm", arguments, int)
 
 
