@@ -24,6 +24,7 @@ from memkit import (
     create_async_memory_manager,
     create_memory_manager,
 )
+from memkit.testing.proxy import REFUSE, FaultProxy
 
 WORKING, LONG = "WORKING_MEMORY", "LONG_TERM_MEMORY"
 
@@ -84,18 +85,15 @@ def test_codec_and_size_reach_the_manager(valkey, environ):
     assert b"hello" in raw
 
 
-def test_retries_reach_the_manager():
-    """MEMKIT_RETRY_DEADLINE ends a call on a port where nobody listens, and the pool's size is taken."""
-    environ = {
-        "MEMKIT_URL": "redis://127.0.0.1:1",
-        "MEMKIT_RETRY_ATTEMPTS": "2",
-        "MEMKIT_RETRY_DEADLINE": "3",
-        "MEMKIT_POOL_SIZE": "2",
-    }
-    with create_memory_manager(environ) as memory:
+def test_retries_reach_the_manager(valkey, environ):
+    """MEMKIT_RETRY_ATTEMPTS decides how often a call is sent that is never answered, and the pool's size is taken."""
+    with FaultProxy("127.0.0.1", valkey.port) as proxy:
+        environ |= {"MEMKIT_URL": proxy.url, "MEMKIT_RETRY_ATTEMPTS": "3", "MEMKIT_POOL_SIZE": "2"}
+        proxy.inject(REFUSE, times=None)
+        with create_memory_manager(environ) as memory, pytest.raises(ConnectionError):
+            memory.retrieve(MemoryInput("c"))
         assert memory.backend._link._size == 2
-        with pytest.raises(ConnectionError):
-            memory.ping()
+        assert proxy.injected["REFUSE"] == 3
 
 
 def test_one_error_for_all_problems():
@@ -111,6 +109,7 @@ def test_every_key_of_what_expires_expires(valkey, environ):
     with create_memory_manager(environ, ttl=60) as memory:
         for user in (None, "ada"):
             fill_and_change(memory, f"c-{user}", user)
+            only_store(memory, f"s-{user}", user)
     assert all(0 < left <= 130_000 for _, left in keys_of_all(valkey, environ))
 
 
@@ -126,6 +125,12 @@ def fill_and_change(memory, conversation, user):
         call("update", kind, memory_id=last, metadata={"n": 1})
         call("delete", kind, memory_id=last)
         call("store", kind, data=[record("c")])
+
+
+def only_store(memory, conversation, user):
+    """Store under ids of one's own, and nothing after that, which could mend a key's time to live."""
+    for kind, record in ((WORKING, WorkingMemory), ("SHORT_TERM_MEMORY", UserMessage), (LONG, Fact)):
+        memory.store(MemoryInput(conversation, kind, user_id=user, data=[record("a", id="given")]))
 
 
 def keys_of_all(valkey, environ):
