@@ -10,6 +10,13 @@
     ├── MemoryNotFoundError          the record to update is not there
     ├── VersionConflictError         expected_version is not the stored version
     ├── OwnerMismatchError           the conversation belongs to another user
+    ├── ConversationExistsError      the conversation that is to be made is there already
+    ├── RevisionConflictError        expected_revision is not that of the conversation
+    ├── WindowError                  not even the newest group fits into the window
+    ├── TurnHeldError                somebody else has the turn in the conversation
+    ├── TurnLostError                the own turn is over
+    ├── ErasedError                  the conversation was erased a moment ago
+    ├── ImportFormatError            a line of an import cannot be read
     ├── CodecError                   stored bytes cannot be turned into a record
     │   ├── CorruptRecordError       they are damaged
     │   └── UnknownRecordTypeError   their type is not registered here
@@ -41,7 +48,10 @@ __all__ = [
     "CodecError",
     "ConfigurationError",
     "ContentionError",
+    "ConversationExistsError",
     "CorruptRecordError",
+    "ErasedError",
+    "ImportFormatError",
     "InvalidInputError",
     "InvalidRecordError",
     "MemkitError",
@@ -49,9 +59,13 @@ __all__ = [
     "MissingExtraError",
     "OutcomeUnknownError",
     "OwnerMismatchError",
+    "RevisionConflictError",
     "ServerError",
+    "TurnHeldError",
+    "TurnLostError",
     "UnknownRecordTypeError",
     "VersionConflictError",
+    "WindowError",
 ]
 
 
@@ -158,6 +172,105 @@ class OwnerMismatchError(MemkitError):
         return type(self), ()
 
 
+class ConversationExistsError(MemkitError):
+    """The conversation that is to be made has messages already; nothing was changed."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(f"conversation {conversation_id!r} has messages already: choose another id, or erase it first")
+        self.conversation_id = conversation_id
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (self.conversation_id,)
+
+
+class RevisionConflictError(MemkitError):
+    """The conversation has changed since its revision was read; nothing was changed.
+
+    Attributes:
+        expected: the revision that the caller expected.
+        actual: the revision of the conversation.
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"expected_revision is {expected}, the conversation is at {actual}: read it and decide again")
+        self.expected = expected
+        self.actual = actual
+
+    def __reduce__(self) -> tuple[type, tuple[int, int]]:
+        return type(self), (self.expected, self.actual)
+
+
+class WindowError(MemkitError, ValueError):
+    """What must be in a window is larger than the window.
+
+    Attributes:
+        bound: ``last`` or ``tokens``.
+        allowed: how many it allows.
+        needed: how many are needed.
+    """
+
+    def __init__(self, bound: str, allowed: int, needed: int, what: str) -> None:
+        super().__init__(f"{bound}={allowed} is too small: {what} needs {needed}: raise it, or shorten the messages")
+        self.bound = bound
+        self.allowed = allowed
+        self.needed = needed
+        self.what = what
+
+    def __reduce__(self) -> tuple[type, tuple[str, int, int, str]]:
+        return type(self), (self.bound, self.allowed, self.needed, self.what)
+
+
+class TurnHeldError(MemkitError):
+    """Somebody else has the turn in this conversation; nothing was changed.
+
+    Attributes:
+        retry_after: seconds until that turn is over at the latest.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"somebody else has the turn for {retry_after:.3f} s at most: try again then")
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type, tuple[float]]:
+        return type(self), (self.retry_after,)
+
+
+class TurnLostError(MemkitError):
+    """The turn in which this was to be done is over; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("the turn is over: take a new one, read what others wrote, and decide again")
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(self), ()
+
+
+class ErasedError(MemkitError):
+    """The conversation, or all data of its user, was erased within the last minutes: writes are refused for a while."""
+
+    def __init__(self) -> None:
+        super().__init__("the data was erased: writes are refused for some minutes, so that no late one brings it back")
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return type(self), ()
+
+
+class ImportFormatError(MemkitError, ValueError):
+    """A line of an import cannot be read.
+
+    Attributes:
+        line: its number, from 1.
+    """
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(f"line {line} {problem}")
+        self.line = line
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type, tuple[int, str]]:
+        return type(self), (self.line, self.problem)
+
+
 class CodecError(MemkitError):
     """Stored bytes cannot be turned into a record.
 
@@ -227,8 +340,10 @@ class OutcomeUnknownError(BackendError):
     """The deadline passed and a write may or may not have been applied.
 
     A `store`: call it again with records that have these ids; what was applied is not stored twice. (With an
-    `expected_version` of your own a conflict then means that it was applied.) An `update` or `delete`: retrieve first,
-    the version tells whether it was applied.
+    `expected_version` of your own a conflict then means that it was applied.) An `append`: call it again with the same
+    `idempotency_key`, or with messages that have these ids. An `update`, `remove` or `delete`: retrieve first, the
+    version tells whether it was applied. Anything else: look at the conversation first, for example by `info()`, whose
+    revision tells whether its messages changed.
 
     Attributes:
         operation: the verb, for example ``store``.
@@ -238,9 +353,17 @@ class OutcomeUnknownError(BackendError):
     def __init__(self, operation: str, ids: Sequence[str] = ()) -> None:
         self.operation = operation
         self.ids = tuple(ids)
-        repeatable = operation == "store" and self.ids
-        again = f"call it again with id {self.ids[-1]!r}" if repeatable else "retrieve the record, its version tells"
-        super().__init__(f"{operation}: no answer before the deadline, it may have been applied: {again}")
+        super().__init__(f"{operation}: no answer before the deadline, it may have been applied: {self._cure()}")
+
+    def _cure(self) -> str:
+        if self.operation == "store" and self.ids:
+            return f"call it again with id {self.ids[-1]!r}"
+        if self.operation == "append" and self.ids:
+            named = f"id {self.ids[0]!r}" if len(self.ids) == 1 else f"the {len(self.ids)} ids of this error"
+            return f"call it again with the same idempotency_key, or with {named}"
+        if self.operation in ("store", "update", "delete", "remove"):
+            return "retrieve the record, its version tells"
+        return "look at the conversation, its revision tells whether its messages changed"
 
     def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...]]]:
         return type(self), (self.operation, self.ids)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["IdSource", "id_key", "new_id", "pack_id", "unpack_id"]
+__all__ = ["IdSource", "id_key", "key_id", "new_id", "pack_id", "unpack_id"]
 
 _COUNTER_BITS = 12
 _COUNTER_MAX = (1 << _COUNTER_BITS) - 1
@@ -81,6 +81,13 @@ def id_key(wire: bytes | str) -> bytes:
         return wire
     text = wire.encode()
     return b"x" + text + b"x" if len(text) == _UUID_BYTES - 1 else b"s" + text
+
+
+def key_id(key: bytes) -> bytes | str:
+    """The wire form of an id from what `id_key` made of it."""
+    if len(key) == _UUID_BYTES:
+        return key
+    return (key[1:-1] if key[:1] == b"x" else key[1:]).decode()
 
 
 def unpack_id(wire: bytes | str) -> str:

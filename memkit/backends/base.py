@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from memkit.commands import Command
 
@@ -21,9 +22,16 @@ class IBackend(ABC):
 
         Raises:
             OwnerMismatchError: the place belongs to another user.
+            TurnHeldError: somebody else has the turn.
+            TurnLostError: the turn that the command names is over.
+            ErasedError: what it would write was erased a moment ago.
             OutcomeUnknownError: a write may or may not have been applied.
             BackendError: the store failed and nothing was changed.
         """
+
+    def execute_many(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        """Execute reads, or touches of indexes, in order; where the store can, in one round trip."""
+        return [self.execute(command) for command in commands]
 
     @abstractmethod
     def ping(self) -> bool:
@@ -40,6 +48,10 @@ class IAsyncBackend(ABC):
     @abstractmethod
     async def execute(self, command: Command[T]) -> T:
         """See `IBackend.execute`."""
+
+    async def execute_many(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        """See `IBackend.execute_many`."""
+        return [await self.execute(command) for command in commands]
 
     @abstractmethod
     async def ping(self) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import ClassVar, Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from memkit.ids import unpack_id
 
-__all__ = ["Command", "Effect", "Owned", "Place", "Write", "texts"]
+__all__ = ["Command", "Effect", "InTurn", "Outcome", "Owned", "Place", "Write", "texts"]
 
 T = TypeVar("T")
 
@@ -83,6 +83,35 @@ class Write(Owned[T]):
     effect: ClassVar[Effect] = Effect.REPEATABLE
 
     ttl_ms: int
+
+
+@frozen
+class InTurn(Owned[T]):
+    """A change of a log: refused while somebody else's turn lasts, and where its own turn is over.
+
+    Raises `TurnHeldError` and `TurnLostError` in any backend.
+
+    Attributes:
+        turn: number of the turn in which it is done; None: in no turn.
+    """
+
+    effect: ClassVar[Effect] = Effect.REPEATABLE
+
+    turn: int | None = field(default=None, kw_only=True)
+
+
+class Outcome(Enum):
+    """What became of a change that depends on what is there.
+
+    DONE it was made. MISSING a record that it names is not there. CONFLICT the log has changed since it was read.
+    INSIDE it would cut a tool call from its results. EXISTS a record that it adds is there already.
+    """
+
+    DONE = "done"
+    MISSING = "missing"
+    CONFLICT = "conflict"
+    INSIDE = "inside"
+    EXISTS = "exists"
 
 
 def texts(ids: list[bytes | str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from memkit.commands.base import Effect, Owned, Write
 
-__all__ = ["PutResult", "RecordDrop", "RecordGet", "RecordPut", "StoredRecord"]
+__all__ = ["PutResult", "RecordDrop", "RecordGet", "RecordLoad", "RecordPut", "StoredRecord"]
 
 
 @frozen
@@ -72,3 +72,14 @@ class RecordDrop(Owned[PutResult]):
     effect = Effect.REPEATABLE
 
     expected: int | None = None
+
+
+@frozen
+class RecordLoad(Write[bool]):
+    """Set a value that is not there to exactly what it was elsewhere. False: there is one.
+
+    Attributes:
+        stored: what it was.
+    """
+
+    stored: StoredRecord

@@ -7,7 +7,7 @@ from attrs import frozen
 from memkit.commands.base import Effect, Owned, Write, texts
 from memkit.commands.log import Slots, Swap
 
-__all__ = ["Row", "TableClear", "TableFetch", "TableRead", "TableRemove", "TableSwap", "TableSwapped"]
+__all__ = ["Row", "TableClear", "TableDump", "TableFetch", "TableRead", "TableRemove", "TableSwap", "TableSwapped"]
 
 
 @frozen
@@ -68,6 +68,19 @@ class TableRead(Owned[Slots]):
     """
 
     count: int | None = None
+    skip: int = 0
+
+
+@frozen
+class TableDump(Owned[list[tuple[bytes, int]]]):
+    """Rows, newest first, each with the milliseconds that it still lives; 0 is for ever.
+
+    Attributes:
+        count: how many.
+        skip: how many of the newest to leave out.
+    """
+
+    count: int
     skip: int = 0
 
 
