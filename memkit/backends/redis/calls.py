@@ -11,7 +11,7 @@ from attrs import frozen
 
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.scripts import script
-from memkit.commands import Owned, Write
+from memkit.commands import Command, Effect, InTurn, Owned
 
 __all__ = ["Argument", "Call", "Commands", "Token", "Wiring", "digest", "heading", "packed", "plain", "scripted"]
 
@@ -73,17 +73,27 @@ def digest(raw: bytes | None) -> str:
 
 
 def heading(command: Owned[Any], token: Token, wiring: Wiring) -> list[Argument]:
-    """What the arguments of every changing script begin with; a write that sets a time to live has it in front."""
-    ttl: list[Argument] = [command.ttl_ms] if isinstance(command, Write) else []
-    return [*ttl, command.owner or "", wiring.window_ms, token.lane, token.number]
+    """What the arguments of every changing script begin with."""
+    ttl: list[Argument] = [_ttl(command)] if hasattr(command, "ttl_ms") else []
+    turn: list[Argument] = [_turn(command)] if isinstance(command, InTurn) else []
+    return [*ttl, command.owner or "", wiring.window_ms, token.lane, token.number, *turn]
 
 
-_ALL_DATA = "wm log idx ltm"
+def _ttl(command: Any) -> Argument:
+    """A default gives way to the time to live that was set for the conversation."""
+    return f"~{command.ttl_ms}" if getattr(command, "default_ttl", False) else int(command.ttl_ms)
+
+
+def _turn(command: InTurn[Any]) -> Argument:
+    return "" if command.turn is None else command.turn
+
+
+_ALL_DATA = "wm log idx ltm br"
 """Parts that say whether a conversation has any data; see ``lua/owner.lua``."""
 
 
 def scripted(  # noqa: PLR0917 - all of it is always given
-    name: str, wiring: Wiring, command: Owned[Any], parts: str, arguments: list[Argument], parse: Callable[[Any], Any]
+    name: str, wiring: Wiring, command: Command[Any], parts: str, arguments: list[Argument], parse: Callable[[Any], Any]
 ) -> Call:
     """A call of one script.
 
@@ -91,13 +101,17 @@ def scripted(  # noqa: PLR0917 - all of it is always given
         name: of the script.
         wiring: what builders need.
         command: whose place's keys it gets; where it names an owner, those of all data of the conversation besides.
+            Where it writes, the key of the fence stands in front.
         parts: names of the parts whose keys it gets, in order.
         arguments: what it gets beside the keys.
         parse: from its reply to the result.
     """
     prefix = wiring.keys.prefix(command.place)
-    needed = parts if command.owner is None or parts.endswith(_ALL_DATA) else f"{parts} {_ALL_DATA}"
+    owned = isinstance(command, Owned) and command.owner is not None
+    needed = f"{parts} {_ALL_DATA}" if owned and not parts.endswith(_ALL_DATA) else parts
     keys = [prefix + part.encode() for part in needed.split()]
+    if command.effect is not Effect.READ:
+        keys.insert(0, wiring.keys.fence(command.place))
     sent = ("EVALSHA", script(name).digest, len(keys), *keys, *arguments)
     return Call((sent,), lambda replies: parse(replies[0]))
 

@@ -67,6 +67,19 @@ def _as_fault(error: Exception) -> Fault:
     return Down(reason) if "cannot be connected" in str(error) else Lost(reason)
 
 
+def _execute(client: Any, command: tuple[Any, ...]) -> Any:
+    if command[0] != "SCAN" or not isinstance(client, RedisCluster):
+        return client.execute_command(*command)
+    # A node knows its own keys alone.
+    return 0, list(client.scan_iter(match=command[3], count=command[5]))
+
+
+async def _aexecute(client: Any, command: tuple[Any, ...]) -> Any:
+    if command[0] != "SCAN" or not isinstance(client, AsyncRedisCluster):
+        return await client.execute_command(*command)
+    return 0, [key async for key in client.scan_iter(match=command[3], count=command[5])]
+
+
 class ClientLink:
     """Sends calls through a client; what it does by itself on errors is its own.
 
@@ -95,7 +108,7 @@ class ClientLink:
         """
         try:
             client = self._open()
-            return [client.execute_command(*command) for command in commands]
+            return [_execute(client, command) for command in commands]
         except _ERRORS as error:
             raise _as_fault(error) from None
 
@@ -154,7 +167,7 @@ class AsyncClientLink:
                 if isinstance(client, AsyncRedisCluster):
                     # redis-py does this itself, but not for several calls at the same time.
                     await client.initialize()
-                return [await client.execute_command(*command) for command in commands]
+                return [await _aexecute(client, command) for command in commands]
         except TimeoutError:
             raise Lost("no reply in time") from None
         except _ERRORS as error:

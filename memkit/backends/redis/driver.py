@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from memkit.backends.base import IAsyncBackend, IBackend
-from memkit.backends.redis import log, record, table
+from memkit.backends.redis import about, branch, index, log, record, server, table
 from memkit.backends.redis.calls import Call, Commands, Token, Wiring
-from memkit.backends.redis.faults import Fault, Refused, error_of, is_transient, wants_discovery
+from memkit.backends.redis.faults import RULINGS, Fault, Refused, error_of, is_transient, wants_discovery
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.lanes import NO_TOKEN, Lanes
 from memkit.backends.redis.scripts import source_of
 from memkit.commands import Command, Effect
-from memkit.errors import MemkitError, OutcomeUnknownError, OwnerMismatchError
+from memkit.errors import MemkitError, OutcomeUnknownError
 from memkit.policy import RetryPolicy
 from memkit.retrying import RetryEvent, retry
 
@@ -22,7 +22,15 @@ __all__ = ["AsyncRedisBackend", "RedisBackend"]
 T = TypeVar("T")
 Hook = Callable[[RetryEvent], None]
 
-_BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {**log.BUILDERS, **record.BUILDERS, **table.BUILDERS}
+_BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {
+    **about.BUILDERS,
+    **branch.BUILDERS,
+    **index.BUILDERS,
+    **log.BUILDERS,
+    **record.BUILDERS,
+    **server.BUILDERS,
+    **table.BUILDERS,
+}
 _NAME = "memkit.redis"
 _PING = Call((("PING",),), lambda replies: replies[0] in (b"PONG", "PONG", True))
 # The server remembers what was applied for longer than any call is tried, clocks that differ by a minute included.
@@ -63,15 +71,29 @@ class _Trip:
 
     def error(self, fault: Fault, server: str, ids: tuple[str, ...]) -> MemkitError:
         """What the caller sees after the last try."""
-        error = error_of(fault, server)
-        if self.writes and self.in_doubt and not isinstance(error, OwnerMismatchError):
+        ruled = isinstance(fault, Refused) and fault.code in RULINGS
+        if self.writes and self.in_doubt and not ruled:
             return OutcomeUnknownError("write", ids)
-        return error
+        return error_of(fault, server)
+
+
+def _call(command: Command[Any], token: Token, wiring: Wiring) -> Call:
+    return _BUILDERS[type(command)](command, token, wiring)
 
 
 def _trip(command: Command[Any], token: Token, wiring: Wiring) -> _Trip:
-    call = _BUILDERS[type(command)](command, token, wiring)
-    return _Trip(call, writes=command.effect is not Effect.READ)
+    return _Trip(_call(command, token, wiring), writes=command.effect is not Effect.READ)
+
+
+def _together(calls: list[Call]) -> Call:
+    """One call of many."""
+    return Call(tuple(command for call in calls for command in call.commands), list)
+
+
+def _apart(calls: list[Call], replies: list[Any]) -> list[Any]:
+    """The results of calls that were sent together."""
+    rest = iter(replies)
+    return [call.parse([next(rest) for _ in call.commands]) for call in calls]
 
 
 def _with_source(commands: Commands) -> Commands:
@@ -123,6 +145,11 @@ class RedisBackend(IBackend):
             return self._run(command, NO_TOKEN)
         with self._lanes.token() as token:
             return self._run(command, token)
+
+    def execute_many(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        calls = [_call(command, NO_TOKEN, self._wiring) for command in commands]
+        trip = _Trip(_together(calls), writes=False)
+        return _apart(calls, self._replies(trip, ()))
 
     def _run(self, command: Command[T], token: Token) -> T:
         trip = _trip(command, token, self._wiring)
@@ -192,6 +219,11 @@ class AsyncRedisBackend(IAsyncBackend):
             return await self._run(command, NO_TOKEN)
         with self._lanes.token() as token:
             return await self._run(command, token)
+
+    async def execute_many(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        calls = [_call(command, NO_TOKEN, self._wiring) for command in commands]
+        trip = _Trip(_together(calls), writes=False)
+        return _apart(calls, await self._replies(trip, ()))
 
     async def _run(self, command: Command[T], token: Token) -> T:
         trip = _trip(command, token, self._wiring)

@@ -14,14 +14,18 @@ from memkit.errors import (
     BackendUnavailableError,
     CapacityError,
     CorruptRecordError,
+    ErasedError,
     MemkitError,
     OwnerMismatchError,
     ServerError,
+    TurnHeldError,
+    TurnLostError,
 )
 
 __all__ = [
     "REDISCOVER",
     "RETRY",
+    "RULINGS",
     "Down",
     "Fault",
     "Lost",
@@ -39,6 +43,9 @@ RETRY = frozenset({"LOADING", "TRYAGAIN", "BUSY", "MASTERDOWN", "NOREPLICAS", "U
 
 REDISCOVER = frozenset({"READONLY", "CLUSTERDOWN"})
 """Codes of a server that is not the right one any more: it is looked for, then the same call is sent again."""
+
+RULINGS = frozenset({"MKOWNER", "MKERASED", "MKLOST", "MKTURN"})
+"""Codes by which our scripts refuse a write for good: whatever became of an earlier try, nothing of it is in doubt."""
 
 # A cluster client follows these itself; from a single server they mean that the URL is of the wrong kind.
 _CLUSTER = frozenset({"MOVED", "ASK", "CROSSSLOT"})
@@ -147,6 +154,8 @@ def error_of(fault: Fault, server: str) -> MemkitError:
         return AuthenticationError(f"{server} refused the login or the command: {fault.code} {fault}")
     if fault.code in _CLUSTER:
         return ServerError(fault.code, f"{server} is a node of a cluster: use a redis+cluster:// URL")
+    if fault.code == "MKTURN":
+        return TurnHeldError(int(str(fault)) / 1000)
     known = _ERRORS.get(fault.code)
     return ServerError(fault.code, str(fault)) if known is None else known(server)
 
@@ -154,6 +163,8 @@ def error_of(fault: Fault, server: str) -> MemkitError:
 _ERRORS: dict[str, Callable[[str], MemkitError]] = {
     "OOM": lambda server: CapacityError(f"{server} is out of memory: raise maxmemory or delete data"),
     "MKOWNER": lambda _: OwnerMismatchError(),
+    "MKERASED": lambda _: ErasedError(),
+    "MKLOST": lambda _: TurnLostError(),
     "MKDAMAGED": lambda server: CorruptRecordError(
         "a stored value is damaged: it has no head; store another one, or delete it", server
     ),

@@ -1,11 +1,13 @@
 """Names of keys: no two different places share one, and no id can act as a pattern.
 
 ``<namespace>:{<scope>:<name>}:<part>``; all keys of one conversation carry one hash tag, so every script runs in one
-slot.
+slot. What is left of something erased must not tell its name: ``<namespace>:{<number>}:f:<hash>``, where the number is
+one that falls into the same slot.
 """
 
 from __future__ import annotations
 
+import binascii
 import functools
 import hashlib
 import re
@@ -18,6 +20,7 @@ __all__ = ["KeySpace", "quoted"]
 # control characters.
 _SPECIAL = re.compile(r"[:{}*?\[\]\\%^\s\x00-\x1f\x7f-\x9f]")
 _LONGEST = 200
+_SLOTS = 16384
 
 
 def quoted(text: str) -> str:
@@ -44,6 +47,7 @@ class KeySpace:
         self.namespace = namespace
         self._stem = quoted(namespace)
         self._of_owner = functools.lru_cache(maxsize=4096)(self._make_prefix)
+        self._fence_of = functools.lru_cache(maxsize=4096)(self._make_fence)
 
     def prefix(self, place: Place) -> bytes:
         """What all keys of a place's owner begin with; a part's name follows."""
@@ -52,6 +56,39 @@ class KeySpace:
     def _make_prefix(self, scope: str, name: str) -> bytes:
         return f"{self._stem}:{{{scope}:{quoted(name)}}}:".encode()
 
+    def fence(self, place: Place, member: str = "") -> bytes:
+        """The key that stands for a while after an erasure: in the slot of the place, without its name."""
+        return self._fence_of(place.scope, place.name, member)
+
+    def _make_fence(self, scope: str, name: str, member: str) -> bytes:
+        tag = f"{scope}:{quoted(name)}"
+        digest = hashlib.blake2b(f"{self._stem}:{{{tag}}}:{member}".encode(), digest_size=16).hexdigest()
+        return f"{self._stem}:{{{_number_in(_slot(tag))}}}:f:{digest}".encode()
+
+    @property
+    def everything(self) -> str:
+        """A pattern for all keys of the namespace."""
+        return f"{self._stem}:*"
+
+    @property
+    def fences(self) -> re.Pattern[bytes]:
+        """What the keys of fences look like."""
+        return re.compile(re.escape(f"{self._stem}:").encode() + rb"\{\d+\}:f:[0-9a-f]{32}")
+
     def key(self, place: Place) -> bytes:
         """The key of a place."""
         return self.prefix(place) + place.part.encode()
+
+
+def _slot(tag: str) -> int:
+    """The slot of a cluster that keys with a hash tag fall into."""
+    return binascii.crc_hqx(tag.encode(), 0) % _SLOTS
+
+
+@functools.lru_cache(maxsize=4096)
+def _number_in(slot: int) -> int:
+    """The smallest number that falls into a slot when it is a hash tag."""
+    number = 0
+    while _slot(str(number)) != slot:
+        number += 1
+    return number

@@ -5,37 +5,124 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, heading, plain, scripted
-from memkit.commands import Entry, LogAppend, LogClear, LogFind, LogRead, LogRemove, LogReplace, Slots, Swap
-from memkit.ids import id_key
+import msgpack
 
-__all__ = ["BUILDERS", "swap_of"]
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, heading, plain, scripted
+from memkit.commands import (
+    Cursor,
+    Entry,
+    LogAppend,
+    LogClear,
+    LogFind,
+    LogRead,
+    LogRemove,
+    LogReplace,
+    LogRewrite,
+    LogSlice,
+    LogWindow,
+    Outcome,
+    Rewritten,
+    Slice,
+    Slots,
+    Swap,
+    WindowSlots,
+)
+from memkit.ids import id_key, key_id
+
+__all__ = ["BUILDERS", "anchor", "rewritten", "swap_of"]
 
 _DEAD = b"\xc0"
+_NAMED, _GIVEN = 64, 96
+_ALL = "wm log idx ltm br"
+
+
+def _flags(entries: tuple[Entry, ...]) -> bytes:
+    return bytes([(_NAMED if entry.fresh else _GIVEN) + entry.mark for entry in entries])
+
+
+def _pieces(entries: tuple[Entry, ...]) -> list[Argument]:
+    return [piece for entry in entries for piece in (id_key(entry.id), entry.wire)]
 
 
 def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
-    flags = "".join("n" if entry.fresh else "g" for entry in command.entries)
-    records = [piece for entry in command.entries for piece in _pieces(entry)]
-    arguments = [*heading(command, token, wiring), flags]
-    return scripted("log_append", wiring, command, "log pos idx gone ops about", [*arguments, *records], int)
+    entries = command.entries
+    arguments = [*heading(command, token, wiring), _flags(entries), _options(command), *_pieces(entries)]
+    return scripted("log_append", wiring, command, "log pos idx gone ops about", arguments, _count)
 
 
-def _pieces(entry: Entry) -> tuple[bytes, bytes]:
-    return id_key(entry.id), entry.wire
+def _count(reply: int | None) -> int | None:
+    return reply
+
+
+def _options(command: LogAppend) -> bytes:
+    """What most appends do not ask for."""
+    asked = {
+        "most": command.retention.most,
+        "age": command.retention.age_ms,
+        "whole": command.whole,
+        "alone": command.alone,
+        **(_opening(command) if command.opening is not None else {}),
+    }
+    given = {name: value for name, value in asked.items() if value}
+    # The msgpack of scripts has no type for bytes.
+    return bytes(msgpack.packb(given, use_bin_type=False)) if given else b""
+
+
+def _opening(command: LogAppend) -> dict[str, Any]:
+    opening = command.opening
+    if opening is None:
+        return {}
+    created = None if opening.created_us is None else str(opening.created_us)
+    renews = None if opening.renews_ms is None else str(opening.renews_ms)
+    return {"t": opening.title, "m": opening.metadata, "c": created, "x": renews}
 
 
 def _read(command: LogRead, token: Token, wiring: Wiring) -> Call:
     del token
-    first = 0 if command.count is None else -(command.skip + command.count)
-    last = -(command.skip + 1)
+    first = 0 if command.count is None else -command.count
     if command.owner is None:
-        return plain(("LRANGE", wiring.keys.key(command.place), first, last), _slots)
-    return scripted("log_read", wiring, command, "log about", [command.owner, first, last], _slots)
+        return plain(("LRANGE", wiring.keys.key(command.place), first, -1), _slots)
+    return scripted("log_read", wiring, command, f"log about {_ALL}", [command.owner, first], _slots)
+
+
+def _alive(wires: list[bytes]) -> list[bytes]:
+    return [wire for wire in wires if wire != _DEAD] if _DEAD in wires else wires
 
 
 def _slots(replies: list[bytes]) -> Slots:
-    return Slots([wire for wire in replies if wire != _DEAD] if _DEAD in replies else replies, len(replies))
+    return Slots(_alive(replies), len(replies))
+
+
+def _anchor(where: bytes | str | Cursor | None) -> bytes:
+    if where is None:
+        return b""
+    return b"k" + where.value if isinstance(where, Cursor) else b"i" + id_key(where)
+
+
+def _slice(command: LogSlice, token: Token, wiring: Wiring) -> Call:
+    del token
+    count = -1 if command.count is None else command.count
+    ends = [_anchor(command.after), _anchor(command.before)]
+    arguments: list[Argument] = [command.owner or "", *ends, count, int(command.newest)]
+    return scripted("log_slice", wiring, command, "log pos idx about", arguments, _sliced)
+
+
+def _sliced(reply: list[Any] | None) -> Slice | None:
+    if reply is None:
+        return None
+    first, last, more, wires = reply
+    return Slice(_alive(wires), Cursor(first) if first else None, Cursor(last) if last else None, bool(more))
+
+
+def _window(command: LogWindow, token: Token, wiring: Wiring) -> Call:
+    del token
+    arguments: list[Argument] = [command.owner or "", command.count]
+    return scripted("log_window", wiring, command, "log pos idx about", arguments, _windowed)
+
+
+def _windowed(reply: list[Any]) -> WindowSlots:
+    first, between, lead, kept, tail = reply
+    return WindowSlots(lead, kept, _alive(tail), Cursor(first) if first else None, between)
 
 
 def _find(command: LogFind, token: Token, wiring: Wiring) -> Call:
@@ -50,25 +137,61 @@ def swap_of(reply: list[Any]) -> Swap:
 
 
 def _replace(command: LogReplace, token: Token, wiring: Wiring) -> Call:
-    arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old), command.new]
+    arguments = [
+        *heading(command, token, wiring),
+        id_key(command.id),
+        digest(command.old),
+        command.new,
+        int(command.mark),
+    ]
     return scripted("log_replace", wiring, command, "log pos idx ops about", arguments, swap_of)
 
 
 def _remove(command: LogRemove, token: Token, wiring: Wiring) -> Call:
     arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old)]
-    return scripted("log_remove", wiring, command, "pos gone ops about wm log idx ltm", arguments, swap_of)
+    return scripted("log_remove", wiring, command, f"pos gone ops about {_ALL}", arguments, swap_of)
 
 
 def _clear(command: LogClear, token: Token, wiring: Wiring) -> Call:
-    arguments = heading(command, token, wiring)
-    return scripted("log_clear", wiring, command, "pos gone ops about wm log idx ltm", arguments, int)
+    return scripted("log_clear", wiring, command, f"pos gone ops about {_ALL}", heading(command, token, wiring), int)
+
+
+def anchor(wire_id: bytes | str | None) -> bytes:
+    """An id as an argument; empty for none."""
+    return b"" if wire_id is None else id_key(wire_id)
+
+
+def _asked(number: int | None) -> Argument:
+    return "" if number is None else number
+
+
+def _rewrite(command: LogRewrite, token: Token, wiring: Wiring) -> Call:
+    arguments = [
+        *heading(command, token, wiring),
+        anchor(command.after),
+        anchor(command.through),
+        _asked(command.revision),
+        _asked(command.edits),
+        _flags(command.entries),
+        *_pieces(command.entries),
+    ]
+    return scripted("log_rewrite", wiring, command, f"log pos idx gone ops about {_ALL}", arguments, rewritten)
+
+
+def rewritten(reply: list[Any]) -> Rewritten:
+    """The result of a script that changes a piece of a log."""
+    outcome, count, revision, last = reply
+    return Rewritten(Outcome(outcome.decode()), count, int(revision), key_id(last) if last else None)
 
 
 BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {
     LogAppend: _append,
     LogRead: _read,
+    LogSlice: _slice,
+    LogWindow: _window,
     LogFind: _find,
     LogReplace: _replace,
     LogRemove: _remove,
     LogClear: _clear,
+    LogRewrite: _rewrite,
 }

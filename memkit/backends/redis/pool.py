@@ -213,7 +213,7 @@ def _talk(connection: Any, data: bytes, count: int, patience: float) -> list[Any
         connection.send_packed_command([data], check_health=False)
         if patience < connection.socket_timeout:
             _await_reply(connection, patience)
-        return [_reply(connection) for _ in range(count)]
+        return _replies(connection, count)
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         connection.disconnect()
         raise Lost(f"no reply ({type(error).__name__})") from None
@@ -229,6 +229,16 @@ def _await_reply(connection: Any, patience: float) -> None:
     """Wait for less than the connection's own timeout."""
     if not connection.can_read(patience):
         raise redis.exceptions.TimeoutError
+
+
+def _replies(connection: Any, count: int) -> list[Any]:
+    replies: list[Any] = []
+    for _ in range(count):
+        replies.append(_reply(connection))
+        # redis-py hangs up by itself after a reply that refuses the login.
+        if isinstance(replies[-1], Fault) and not connection.is_connected:
+            break
+    return replies
 
 
 def _reply(connection: Any) -> Any:

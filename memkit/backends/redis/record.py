@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from memkit.backends.redis.calls import Call, Token, Wiring, heading, plain, scripted
-from memkit.commands import PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
+from memkit.commands import PutResult, RecordDrop, RecordGet, RecordLoad, RecordPut, StoredRecord
 
 __all__ = ["BUILDERS"]
 
@@ -53,11 +53,23 @@ def _stored(value: bytes | None) -> StoredRecord | None:
 def _drop(command: RecordDrop, token: Token, wiring: Wiring) -> Call:
     expected = -1 if command.expected is None else command.expected
     arguments = [*heading(command, token, wiring), expected]
-    return scripted("record_drop", wiring, command, "ops about wm log idx ltm", arguments, _dropped)
+    return scripted("record_drop", wiring, command, "ops about wm log idx ltm br", arguments, _dropped)
 
 
 def _dropped(reply: list[int]) -> PutResult:
     return PutResult(done=bool(reply[0]), version=reply[1])
 
 
-BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {RecordPut: _put, RecordGet: _get, RecordDrop: _drop}
+def _load(command: RecordLoad, token: Token, wiring: Wiring) -> Call:
+    stored = command.stored
+    head = stored.version.to_bytes(8, "big") + stored.created_us.to_bytes(8, "big", signed=True)
+    arguments = [*heading(command, token, wiring), head, stored.wire]
+    return scripted("record_load", wiring, command, "wm about ops", arguments, bool)
+
+
+BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {
+    RecordPut: _put,
+    RecordGet: _get,
+    RecordDrop: _drop,
+    RecordLoad: _load,
+}

@@ -11,6 +11,7 @@ from memkit.commands import (
     Row,
     Slots,
     TableClear,
+    TableDump,
     TableFetch,
     TableRead,
     TableRemove,
@@ -48,24 +49,35 @@ def _read(command: TableRead, token: Token, wiring: Wiring) -> Call:
     return scripted("table_read", wiring, command, "ltm ltz ltx about", arguments, _slots)
 
 
+def _dump(command: TableDump, token: Token, wiring: Wiring) -> Call:
+    del token
+    arguments: list[Argument] = [command.owner or "", command.skip, command.count]
+    return scripted("table_dump", wiring, command, "ltm ltz ltx about", arguments, _pairs)
+
+
+def _pairs(replies: list[Any]) -> list[tuple[bytes, int]]:
+    return list(zip(replies[::2], replies[1::2], strict=True))
+
+
 def _slots(replies: list[bytes]) -> Slots:
     return Slots(replies, len(replies))
 
 
 def _remove(command: TableRemove, token: Token, wiring: Wiring) -> Call:
     arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old)]
-    return scripted("table_remove", wiring, command, "ltz ltx ops about wm log idx ltm", arguments, swap_of)
+    return scripted("table_remove", wiring, command, "ltz ltx ops about wm log idx ltm br", arguments, swap_of)
 
 
 def _clear(command: TableClear, token: Token, wiring: Wiring) -> Call:
     arguments = heading(command, token, wiring)
-    return scripted("table_clear", wiring, command, "ltz ltx ops about wm log idx ltm", arguments, int)
+    return scripted("table_clear", wiring, command, "ltz ltx ops about wm log idx ltm br", arguments, int)
 
 
 BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {
     TableSwap: _swap,
     TableFetch: _fetch,
     TableRead: _read,
+    TableDump: _dump,
     TableRemove: _remove,
     TableClear: _clear,
 }

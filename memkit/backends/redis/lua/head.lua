@@ -1,7 +1,7 @@
 -- The head of a value; see record_put.lua. Included in front of other scripts.
 
 local ENTRY = 24
-local DAMAGED = redis.error_reply('MKDAMAGED a stored value has no head')
+local DAMAGED = { err = 'MKDAMAGED a stored value has no head' }
 
 -- The head with the three bytes in front of it; '' if there is no value; nil if there is something else.
 local function head_of(rec)

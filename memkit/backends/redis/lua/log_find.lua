@@ -1,7 +1,7 @@
---!include owner order
+--!include time owner order
 -- Finds one record of a log.
 --
--- KEYS  log pos idx about [wm log idx ltm]
+-- KEYS  log pos idx about [wm log idx ltm br]
 -- ARGV  user, id
 -- Reply its bytes, or nil
 if not owned(KEYS[4], ARGV[1]) then return NOT_OWNER end

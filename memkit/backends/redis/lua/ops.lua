@@ -1,14 +1,9 @@
--- Which operations were applied or refused. Included in front of other scripts.
+-- Which operations were applied or refused. Needs time.lua. Included in front of other scripts.
 --
 -- A writer sends each operation under a lane, 8 random bytes that no other running operation uses, and a number that
 -- rises within the lane. `ops` is a hash from lane to 'number:milliseconds:result' of its last operation. It makes a
 -- repeat return what the first attempt returned, however many others wrote in between, and a late first attempt do
 -- nothing. Lanes that were silent for `window` milliseconds, by the server's clock, are forgotten.
-
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
 
 -- The result of this operation if it is known already; '' if a later one of the lane is; nil if neither.
 local function replay(ops, lane, number)
@@ -28,7 +23,7 @@ end
 
 local function record(ops, lane, number, result, window)
   local now = now_ms()
-  redis.call('HSET', ops, lane, number .. ':' .. string.format('%.0f', now) .. ':' .. result)
+  redis.call('HSET', ops, lane, number .. ':' .. digits(now) .. ':' .. result)
   if redis.call('HLEN', ops) > 32 then forget_silent(ops, now - window) end
   if redis.call('PTTL', ops) < window then redis.call('PEXPIRE', ops, window) end
 end

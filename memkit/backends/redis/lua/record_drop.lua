@@ -1,11 +1,12 @@
---!include owner ops head
+--!include time owner ops head
 -- Removes a value. Its head stays for `window` milliseconds, so that a late repeat of a put is recognised.
 --
--- KEYS  ops about record log idx ltm
+-- KEYS  fence ops about record log idx ltm br
 -- ARGV  user, window (ms), lane, number, expected version (-1 asks nothing)
 -- Reply {1, version} done, {0, 0} not there, {0, version} the version is another
-local ops, about, rec = KEYS[1], KEYS[2], KEYS[3]
+local fence, ops, about, rec = unpack(KEYS)
 local user, window, lane, number, expected = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+if erased(fence) then return ERASED end
 if not owned(about, user) then return NOT_OWNER end
 make_room(ops)
 local done = replay(ops, lane, number)

@@ -1,7 +1,7 @@
---!include owner ops head
+--!include time owner ops head
 -- Sets a value.
 --
--- KEYS  record about ops [wm log idx ltm]
+-- KEYS  fence record about ops [wm log idx ltm br]
 -- ARGV  ttl, user, window (ms), lane (8 bytes), number, expected version (-1 asks nothing), created, bytes
 -- Reply {1, version, created} done, {0, version, created} the version is another
 --
@@ -12,9 +12,10 @@
 -- By them a repeat is recognised, as long as no more than MOST others wrote within the window. A removed value is its
 -- head alone. A refused put is noted in `ops`: it must not land late, on a version that happens to be the expected one.
 local KEEP, MOST = 4, 256
-local rec, about, ops = KEYS[1], KEYS[2], KEYS[3]
+local fence, rec, about, ops = unpack(KEYS)
 local ttl, user, window, lane, number = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local expected, created, wire = tonumber(ARGV[6]), ARGV[7], ARGV[8]
+if erased(fence) then return ERASED end
 if not owned(about, user) then return NOT_OWNER end
 
 local head = head_of(rec)

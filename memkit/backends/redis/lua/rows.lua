@@ -1,4 +1,4 @@
--- The rows of a table. Needs ops.lua. Included in front of other scripts.
+-- The rows of a table. Needs time.lua. Included in front of other scripts.
 --
 -- ltm  hash: id -> bytes
 -- ltz  sorted set: id -> created (us)

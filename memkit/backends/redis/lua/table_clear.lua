@@ -1,11 +1,12 @@
---!include owner ops rows
+--!include time owner ops rows
 -- Removes all rows.
 --
--- KEYS  ltz ltx ops about wm log idx ltm
+-- KEYS  fence ltz ltx ops about wm log idx ltm br
 -- ARGV  user, window, lane, number
 -- Reply how many there were
-local ltz, ltx, ops, about, _, _, _, ltm = unpack(KEYS)
+local fence, ltz, ltx, ops, about, _, _, _, ltm = unpack(KEYS)
 local user, window, lane, number = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+if erased(fence) then return ERASED end
 if not owned(about, user) then return NOT_OWNER end
 make_room(ops)
 local done = replay(ops, lane, number)

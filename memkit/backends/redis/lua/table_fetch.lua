@@ -1,7 +1,7 @@
---!include owner ops
+--!include time owner
 -- Rows by id.
 --
--- KEYS  ltm ltx about [wm log idx ltm]
+-- KEYS  ltm ltx about [wm log idx ltm br]
 -- ARGV  user, ids
 -- Reply bytes or nil for each id
 local ltm, ltx, about = unpack(KEYS)

@@ -1,7 +1,7 @@
---!include owner ops rows
+--!include time owner rows
 -- Rows, newest first.
 --
--- KEYS  ltm ltz ltx about [wm log idx ltm]
+-- KEYS  ltm ltz ltx about [wm log idx ltm br]
 -- ARGV  user, how many to leave out, how many (-1: all)
 -- Reply bytes of each row
 local ltm, ltz, ltx, about = unpack(KEYS)

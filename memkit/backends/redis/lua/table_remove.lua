@@ -1,11 +1,12 @@
---!include owner ops rows
+--!include time owner ops rows
 -- Removes one row.
 --
--- KEYS  ltz ltx ops about wm log idx ltm
+-- KEYS  fence ltz ltx ops about wm log idx ltm br
 -- ARGV  user, window, lane, number, id, SHA-1 of the bytes that must be there (hex), or '' for any
 -- Reply {1} done, {0} not there, {0, bytes} other bytes are there
-local ltz, ltx, ops, about, _, _, _, ltm = unpack(KEYS)
+local fence, ltz, ltx, ops, about, _, _, _, ltm = unpack(KEYS)
 local user, window, lane, number, id, old = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+if erased(fence) then return ERASED end
 if not owned(about, user) then return NOT_OWNER end
 make_room(ops)
 local done = replay(ops, lane, number)

@@ -1,12 +1,13 @@
---!include owner ops rows
+--!include time owner ops rows
 -- Puts rows, all or none, each only over the bytes that its writer saw.
 --
--- KEYS  ltm ltz ltx ops about [wm log idx ltm]
+-- KEYS  fence ltm ltz ltx ops about [wm log idx ltm br]
 -- ARGV  ttl (ms, of these rows), user, window, lane, number, then for each row: id, SHA-1 of the bytes that must be there
 --       (hex) or '' for none, created (us), bytes
 -- Reply {1} done, {0, bytes or nil, …} what is there for each row
-local ltm, ltz, ltx, ops, about = unpack(KEYS)
+local fence, ltm, ltz, ltx, ops, about = unpack(KEYS)
 local ttl, user, window, lane, number = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+if erased(fence) then return ERASED end
 if not owned(about, user) then return NOT_OWNER end
 local done = replay(ops, lane, number)
 if done and done ~= '0' then return { 1 } end
