@@ -20,7 +20,7 @@ from memkit import (
     UnknownRecordTypeError,
 )
 from memkit.backends.redis.keys import KeySpace
-from memkit.commands import LogFind, LogReplace, Place, RecordGet, RecordPut, Row, TableFetch, TableSwap
+from memkit.commands import LogFind, LogReplace, Mark, Place, RecordGet, RecordPut, Row, TableFetch, TableSwap
 from memkit.ids import id_key
 from memkit.testing.contract import LISTS, LONG, SHORT, WORKING, Subject, sample, texts
 
@@ -66,7 +66,7 @@ class Memory:
         do = self.backend.execute
         if kind is SHORT:
             old = do(LogFind(place, None, record_id))
-            assert do(LogReplace(place, None, 0, record_id, old, damage(old))).done
+            assert do(LogReplace(place, None, 0, record_id, old, damage(old), Mark.NONE)).done
         elif kind is LONG:
             (old,) = do(TableFetch(place, None, (record_id,)))
             created = msgpack.unpackb(old)[4]

@@ -7,25 +7,47 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from memkit.backends.base import IAsyncBackend, IBackend
-from memkit.backends.inmemory import log, record, table
+from memkit.backends.inmemory import about, branch, index, log, record, rewrite, server, table, window
 from memkit.backends.inmemory.store import Store
 from memkit.clock import Clock, SystemClock
 from memkit.commands import (
+    AboutErase,
+    AboutExpire,
+    AboutRead,
+    AboutSet,
     Command,
+    IndexDrop,
+    IndexFence,
+    IndexRead,
+    IndexSize,
+    IndexTouch,
+    Leftovers,
     LogAppend,
+    LogBranches,
     LogClear,
+    LogCut,
     LogFind,
     LogRead,
     LogRemove,
     LogReplace,
+    LogRestore,
+    LogRewrite,
+    LogSlice,
+    LogWindow,
     RecordDrop,
     RecordGet,
+    RecordLoad,
     RecordPut,
+    ServerState,
     TableClear,
+    TableDump,
     TableFetch,
     TableRead,
     TableRemove,
     TableSwap,
+    TurnEnd,
+    TurnRenew,
+    TurnTake,
 )
 from memkit.errors import ConfigurationError
 
@@ -40,14 +62,36 @@ _HANDLERS: dict[type, Callable[[Store, Any], Any]] = {
     LogReplace: log.replace,
     LogRemove: log.remove,
     LogClear: log.clear,
+    LogSlice: window.between,
+    LogWindow: window.window,
+    LogRewrite: rewrite.rewrite,
+    LogCut: branch.cut,
+    LogBranches: branch.branches,
+    LogRestore: branch.restore,
     RecordPut: record.put,
     RecordGet: record.get,
     RecordDrop: record.drop,
+    RecordLoad: record.load,
     TableSwap: table.swap,
     TableFetch: table.fetch,
     TableRead: table.read,
+    TableDump: table.dump,
     TableRemove: table.remove,
     TableClear: table.clear,
+    AboutRead: about.read,
+    AboutSet: about.write,
+    AboutExpire: about.expire,
+    AboutErase: about.erase,
+    TurnTake: about.turn_take,
+    TurnRenew: about.turn_renew,
+    TurnEnd: about.turn_end,
+    IndexTouch: index.touch,
+    IndexRead: index.read,
+    IndexDrop: index.drop,
+    IndexFence: index.fence,
+    IndexSize: index.size,
+    ServerState: server.state,
+    Leftovers: server.leftovers,
 }
 
 
@@ -56,7 +100,7 @@ class InMemoryBackend(IBackend):
 
     Args:
         max_records: bound on all records together; the conversations that were used least lately go first.
-        max_bytes: the same for the bytes of the records.
+        max_bytes: the same for the bytes of the records, and of titles and metadata of conversations.
         clock: decides what has expired.
     """
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 from memkit.backends.inmemory.parts import Part
 from memkit.backends.inmemory.store import Store
-from memkit.commands import LogRemove, Owned, Swap, TableRemove
+from memkit.commands import LogRemove, Place, Swap, TableRemove
 
 __all__ = ["Keyed", "clear_all", "remove_one"]
 
@@ -26,9 +25,8 @@ class Keyed(Part):
         """Take out a record that is there."""
 
 
-def remove_one(store: Store, command: LogRemove | TableRemove, kind: type[Keyed]) -> Swap:
+def remove_one(store: Store, command: LogRemove | TableRemove, part: Keyed | None) -> Swap:
     """Remove a record, if its bytes are those that the command expects."""
-    part = store.read(command, kind, store.now())
     current = None if part is None else part.at(command.id)
     if part is None or current is None or command.old not in (None, current):
         return Swap(done=False, current=current)
@@ -37,11 +35,10 @@ def remove_one(store: Store, command: LogRemove | TableRemove, kind: type[Keyed]
     return Swap(done=True)
 
 
-def clear_all(store: Store, command: Owned[Any], kind: type[Keyed]) -> int:
+def clear_all(store: Store, place: Place, part: Keyed | None) -> int:
     """Remove all records; how many there were."""
-    part = store.read(command, kind, store.now())
     if part is None:
         return 0
     count = part.records
-    store.changed(command.place, part, -count, -part.size)
+    store.changed(place, part, -count, -part.size)
     return count

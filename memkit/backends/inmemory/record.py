@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from memkit.backends.inmemory.parts import Part
 from memkit.backends.inmemory.store import Store
-from memkit.commands import PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
+from memkit.commands import PutResult, RecordDrop, RecordGet, RecordLoad, RecordPut, StoredRecord
 
-__all__ = ["drop", "get", "put"]
+__all__ = ["Record", "drop", "get", "load", "put"]
 
 
 class Record(Part):
@@ -30,7 +30,7 @@ class Record(Part):
 def put(store: Store, command: RecordPut) -> PutResult:
     """Execute `RecordPut`."""
     now = store.now()
-    old = store.read(command, Record, now)
+    old = store.change(command, Record, now)
     version = 0 if old is None else old.version
     if command.expected not in (None, version):
         return PutResult(done=False, version=version, created_us=0 if old is None else old.created_us)
@@ -45,6 +45,20 @@ def put(store: Store, command: RecordPut) -> PutResult:
     return PutResult(done=True, version=record.version, created_us=record.created_us)
 
 
+def load(store: Store, command: RecordLoad) -> bool:
+    """Execute `RecordLoad`."""
+    now = store.now()
+    if store.change(command, Record, now) is not None:
+        return False
+    stored = command.stored
+    store.make_room(command, 1, len(stored.wire))
+    record = store.write(command, None, Record)
+    record.version, record.created_us, record.wire = stored.version, stored.created_us, stored.wire
+    record.live_until(now, command.ttl_ms)
+    store.changed(command.place, record, 1, len(stored.wire))
+    return True
+
+
 def get(store: Store, command: RecordGet) -> StoredRecord | None:
     """Execute `RecordGet`."""
     record = store.read(command, Record, store.now())
@@ -53,7 +67,7 @@ def get(store: Store, command: RecordGet) -> StoredRecord | None:
 
 def drop(store: Store, command: RecordDrop) -> PutResult:
     """Execute `RecordDrop`."""
-    record = store.read(command, Record, store.now())
+    record = store.change(command, Record, store.now())
     if record is None:
         return PutResult(done=False, version=0)
     if command.expected not in (None, record.version):
