@@ -25,7 +25,10 @@ if TYPE_CHECKING:
         CodecError,
         ConfigurationError,
         ContentionError,
+        ConversationExistsError,
         CorruptRecordError,
+        ErasedError,
+        ImportFormatError,
         InvalidInputError,
         InvalidRecordError,
         MemkitError,
@@ -33,16 +36,35 @@ if TYPE_CHECKING:
         MissingExtraError,
         OutcomeUnknownError,
         OwnerMismatchError,
+        RevisionConflictError,
         ServerError,
+        TurnHeldError,
+        TurnLostError,
         UnknownRecordTypeError,
         VersionConflictError,
+        WindowError,
     )
+    from memkit.faces.kit import AsyncMemoryKit, MemoryKit
     from memkit.faces.manager import AsyncMemoryManager, MemoryManager
-    from memkit.factory import create_async_memory_manager, create_memory_manager
-    from memkit.flows.base import Memories
+    from memkit.factory import (
+        create_async_memory_kit,
+        create_async_memory_manager,
+        create_memory_kit,
+        create_memory_manager,
+    )
+    from memkit.flows.base import Memories, Messages
     from memkit.ids import new_id
     from memkit.inputs import UNSET, MemoryInput, MemoryType
-    from memkit.interfaces import IAsyncMemoryManager, IMemoryManager
+    from memkit.interfaces import (
+        IAsyncMemoryAdmin,
+        IAsyncMemoryManager,
+        IAsyncMessageHistory,
+        IAsyncTurn,
+        IMemoryAdmin,
+        IMemoryManager,
+        IMessageHistory,
+        ITurn,
+    )
     from memkit.policy import RetryPolicy
     from memkit.providers import Provider, register_backend
     from memkit.records import (
@@ -63,6 +85,18 @@ if TYPE_CHECKING:
         UserMessage,
         WorkingMemory,
     )
+    from memkit.results import (
+        START,
+        Branch,
+        Compaction,
+        ConversationInfo,
+        EraseReceipt,
+        ImportReport,
+        Page,
+        Progress,
+        RepairReport,
+        Stats,
+    )
     from memkit.retrying import RetryEvent, limit_retries, remaining, retry
 
 _HOMES = {
@@ -75,30 +109,38 @@ _HOMES = {
     "config": "Settings",
     "errors": (
         "AuthenticationError BackendError BackendUnavailableError CapacityError ClosedError CodecError "
-        "ConfigurationError ContentionError CorruptRecordError InvalidInputError InvalidRecordError MemkitError "
-        "MemoryNotFoundError MissingExtraError OutcomeUnknownError OwnerMismatchError ServerError "
-        "UnknownRecordTypeError VersionConflictError"
+        "ConfigurationError ContentionError ConversationExistsError CorruptRecordError ErasedError "
+        "ImportFormatError InvalidInputError InvalidRecordError MemkitError MemoryNotFoundError "
+        "MissingExtraError OutcomeUnknownError OwnerMismatchError RevisionConflictError ServerError "
+        "TurnHeldError TurnLostError UnknownRecordTypeError VersionConflictError WindowError"
     ),
+    "faces.kit": "AsyncMemoryKit MemoryKit",
     "faces.manager": "AsyncMemoryManager MemoryManager",
-    "factory": "create_async_memory_manager create_memory_manager",
-    "flows.base": "Memories",
+    "factory": "create_async_memory_kit create_async_memory_manager create_memory_kit create_memory_manager",
+    "flows.base": "Memories Messages",
     "ids": "new_id",
     "inputs": "UNSET MemoryInput MemoryType",
-    "interfaces": "IAsyncMemoryManager IMemoryManager",
+    "interfaces": (
+        "IAsyncMemoryAdmin IAsyncMemoryManager IAsyncMessageHistory IAsyncTurn IMemoryAdmin IMemoryManager "
+        "IMessageHistory ITurn"
+    ),
     "policy": "RetryPolicy",
     "providers": "Provider register_backend",
     "records": (
-        "AssistantMessage AudioPart Fact FilePart ImagePart Memory Message Part RawPart ReasoningPart SystemMessage "
-        "TextPart ToolCall ToolMessage UserMessage WorkingMemory"
+        "AssistantMessage AudioPart Fact FilePart ImagePart Memory Message Part RawPart ReasoningPart "
+        "SystemMessage TextPart ToolCall ToolMessage UserMessage WorkingMemory"
     ),
+    "results": "Branch Compaction ConversationInfo EraseReceipt ImportReport Page Progress RepairReport START Stats",
     "retrying": "RetryEvent limit_retries remaining retry",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "START",
     "UNSET",
     "AssistantMessage",
     "AsyncInMemoryManager",
+    "AsyncMemoryKit",
     "AsyncMemoryManager",
     "AsyncNullMemoryManager",
     "AsyncRedisMemoryManager",
@@ -106,20 +148,34 @@ __all__ = [
     "AuthenticationError",
     "BackendError",
     "BackendUnavailableError",
+    "Branch",
     "CapacityError",
     "Clock",
     "ClosedError",
     "CodecError",
+    "Compaction",
     "ConfigurationError",
     "ContentionError",
+    "ConversationExistsError",
+    "ConversationInfo",
     "CorruptRecordError",
+    "EraseReceipt",
+    "ErasedError",
     "Fact",
     "FilePart",
     "IAsyncBackend",
+    "IAsyncMemoryAdmin",
     "IAsyncMemoryManager",
+    "IAsyncMessageHistory",
+    "IAsyncTurn",
     "IBackend",
+    "IMemoryAdmin",
     "IMemoryManager",
+    "IMessageHistory",
+    "ITurn",
     "ImagePart",
+    "ImportFormatError",
+    "ImportReport",
     "InMemoryManager",
     "InvalidInputError",
     "InvalidRecordError",
@@ -127,33 +183,45 @@ __all__ = [
     "Memories",
     "Memory",
     "MemoryInput",
+    "MemoryKit",
     "MemoryManager",
     "MemoryNotFoundError",
     "MemoryType",
     "Message",
+    "Messages",
     "MissingExtraError",
     "NullMemoryManager",
     "OutcomeUnknownError",
     "OwnerMismatchError",
+    "Page",
     "Part",
+    "Progress",
     "Provider",
     "RawPart",
     "ReasoningPart",
     "RedisMemoryManager",
+    "RepairReport",
     "RetryEvent",
     "RetryPolicy",
+    "RevisionConflictError",
     "ServerError",
     "Settings",
+    "Stats",
     "SystemClock",
     "SystemMessage",
     "TextPart",
     "ToolCall",
     "ToolMessage",
+    "TurnHeldError",
+    "TurnLostError",
     "UnknownRecordTypeError",
     "UserMessage",
     "VersionConflictError",
+    "WindowError",
     "WorkingMemory",
+    "create_async_memory_kit",
     "create_async_memory_manager",
+    "create_memory_kit",
     "create_memory_manager",
     "limit_retries",
     "new_id",

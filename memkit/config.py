@@ -134,6 +134,18 @@ class Settings:
         "raise",
         "whether a damaged record fails the read, or is reported and left out",
     )
+    max_messages: int | None = _setting(
+        kinds.BOUND,
+        None,
+        "messages that an append leaves in a conversation; leading system messages and pinned ones stay besides",
+        optional=False,
+    )
+    max_age: float | None = _setting(
+        kinds.TTL,
+        None,
+        "age at which an append drops messages; the newest, leading system messages and pinned ones stay",
+        optional=False,
+    )
     language: str = _setting(
         kinds.LANGUAGE,
         "english",

@@ -131,6 +131,7 @@ def test_defaults():
     assert (settings.connect_timeout, settings.attempt_timeout, settings.retry_deadline) == (2.0, 2.0, 10.0)
     assert (settings.retry_initial, settings.retry_cap) == (0.05, 1.0)
     assert (settings.max_records, settings.max_bytes, settings.username, settings.password) == (None,) * 4
+    assert (settings.max_messages, settings.max_age) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,10 @@ def test_defaults():
         ("max_records", "none", None),
         ("max_records", "5", 5),
         ("max_bytes", "1GiB", 2**30),
+        ("max_messages", "200", 200),
+        ("max_messages", "none", None),
+        ("max_age", "7d", 604_800.0),
+        ("max_age", "none", None),
         ("ttl_long_term_memory", "7d", 604_800.0),
         ("username", "none", "none"),
         ("password", " x ", " x "),
@@ -178,6 +183,8 @@ def test_reads_text_and_python_values(name, text, value):
         ("protocol", ["1", "4", True, 2.0, 3.5, None, [2]]),
         ("tls_verify", ["maybe", "2", "t", 1, 0, [True]]),
         ("max_records", ["0", "-1", False, [1]]),
+        ("max_messages", ["0", "-1", "1.5", True, 1.5, [1]]),
+        ("max_age", ["0", "-1", "nan", "0.1ms", True, 0, float("inf"), []]),
         ("ttl", ["0", "-1", "nan", "inf", "0.1ms", True, False, 0, -1, float("nan"), []]),
         ("ttl_working_memory", ["0", 0, True]),
         ("password", ["x\n", "\udc80", 5]),

@@ -13,8 +13,20 @@ import pytest
 
 import memkit
 from memkit.backends.base import IAsyncBackend, IBackend
+from memkit.faces.admin import AsyncMemoryAdmin, MemoryAdmin
+from memkit.faces.history import AsyncMessageHistory, AsyncTurn, MessageHistory, Turn
+from memkit.faces.kit import AsyncMemoryKit, MemoryKit
 from memkit.faces.manager import AsyncMemoryManager, MemoryManager
-from memkit.interfaces import IAsyncMemoryManager, IMemoryManager
+from memkit.interfaces import (
+    IAsyncMemoryAdmin,
+    IAsyncMemoryManager,
+    IAsyncMessageHistory,
+    IAsyncTurn,
+    IMemoryAdmin,
+    IMemoryManager,
+    IMessageHistory,
+    ITurn,
+)
 
 ROOT = Path(memkit.__file__).parent
 MODULES = {path: ".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in sorted(ROOT.rglob("*.py"))}
@@ -22,7 +34,7 @@ MODULES = {path: ".".join(path.relative_to(ROOT.parent).with_suffix("").parts) f
 # A module imports only from floors that stand before its own; the longest prefix decides.
 FLOORS = [
     ("memkit", "memkit.errors", "memkit.clock", "memkit.ids", "memkit.durations"),
-    ("memkit.records", "memkit.values", "memkit.providers", "memkit.backends.redis.target"),
+    ("memkit.records", "memkit.results", "memkit.values", "memkit.providers", "memkit.backends.redis.target"),
     ("memkit.inputs", "memkit.setting_kinds"),
     ("memkit.policy", "memkit.placing", "memkit.commands", "memkit.codec"),
     ("memkit.retrying", "memkit.config"),
@@ -106,7 +118,18 @@ def _verbs(cls):
 
 @pytest.mark.parametrize(
     ("sync", "asynchronous"),
-    [(IMemoryManager, IAsyncMemoryManager), (MemoryManager, AsyncMemoryManager), (IBackend, IAsyncBackend)],
+    [
+        (IMemoryManager, IAsyncMemoryManager),
+        (MemoryManager, AsyncMemoryManager),
+        (IBackend, IAsyncBackend),
+        (IMessageHistory, IAsyncMessageHistory),
+        (MessageHistory, AsyncMessageHistory),
+        (ITurn, IAsyncTurn),
+        (Turn, AsyncTurn),
+        (IMemoryAdmin, IAsyncMemoryAdmin),
+        (MemoryAdmin, AsyncMemoryAdmin),
+        (MemoryKit, AsyncMemoryKit),
+    ],
 )
 def test_twins_have_the_same_methods(sync, asynchronous):
     """Sync and async twins have the same methods with the same parameters, in the same order."""
@@ -146,6 +169,14 @@ def test_errors_survive_a_process_boundary():
         errors.CorruptRecordError("damaged", "key", "id"),
         errors.ServerError("ERR", "no"),
         errors.OutcomeUnknownError("store", ["a"]),
+        errors.OutcomeUnknownError("append", ["a", "b"]),
+        errors.ConversationExistsError("c"),
+        errors.RevisionConflictError(1, 2),
+        errors.WindowError("last", 1, 2, "the newest group"),
+        errors.TurnHeldError(1.5),
+        errors.TurnLostError(),
+        errors.ErasedError(),
+        errors.ImportFormatError(3, "is damaged"),
     ]
     for error in made:
         back = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes

@@ -15,8 +15,24 @@ from memkit.testing.contract import ManagerContract
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PRINTS = {
+    "chat_history.py": (
+        "while the tool runs: | You plan journeys. | Question 4 | Answer 4 | Which train?\n"
+        "afterwards: | system You plan journeys. | user Which train? | assistant  | tool NJ 40233 "
+        "| assistant The night train.\n"
+        "cut off: 3 now: 13\n"
+        "chat-1 Trains to Venice 13\n"
+    ),
+    "erase_user.py": (
+        "lines for Ada: 12\n"
+        "would erase: 2 conversations, 4 messages\n"
+        "erased: 4 1 1\n"
+        "verified: True\n"
+        "a late write was refused\n"
+        "left: ['chat-3']\n"
+    ),
     "injected_agent.py": "You said 'hello'. I remember 0 messages.\nYou said 'and again'. I remember 2 messages.\n",
-    "own_backend.py": "True\nLogAppend LogRead\n",
+    "move_backends.py": "imported: 2 of 1 conversation\nequal: True\n[('m-1', 1), ('m-2', 2)]\n",
+    "own_backend.py": "True\nAboutRead IndexTouch LogAppend LogRead\n",
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from attrs import field, frozen
@@ -130,6 +131,47 @@ class Codec:
         if not keep_fields:
             elements[_FIELDS : _FIELDS + len(kind.fields)] = _padded(record, kind, old)
         return self._sized(_joined(old, elements, path), path)
+
+    def rebound(self, raw: bytes, scope: int, path: str) -> bytes:
+        """The bytes of a record that belongs elsewhere from now on; nothing else in them changes.
+
+        Args:
+            raw: the stored bytes, of a record that was decoded.
+            scope: of the binding of its new place.
+            path: names the record in errors.
+
+        Raises:
+            InvalidRecordError: it is larger than `max_bytes`.
+        """
+        serializer = serializer_of(raw)
+        elements = serializer.split(raw)
+        elements[_SCOPE] = serializer.element(scope)
+        return self._sized(_joined(serializer, elements, path), path)
+
+    def pack_map(self, value: Mapping[str, Any], path: str) -> bytes:
+        """The bytes of a mapping that belongs to no record: in the form of a record, with nothing but metadata.
+
+        Raises:
+            InvalidRecordError: a value cannot be stored; `path` names the mapping.
+        """
+        try:
+            metadata = plain_map(value)
+        except RefusedValue as refused:
+            raise InvalidRecordError(path + refused.path, refused.problem) from None
+        return self._sized(self._pack([1, "map", 0, "", 0, None, 0, metadata], path), path)
+
+    def unpack_map(self, raw: bytes, place: str) -> dict[str, Any]:
+        """What `pack_map` packed.
+
+        Raises:
+            CorruptRecordError: the bytes are damaged; names the place.
+        """
+        try:
+            return revive_map(serializer_of(raw).unpack(raw)[_METADATA])
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+            # The error's own text could hold a piece of the data.
+            problem = f"stored metadata is damaged: it is not what it should be ({type(error).__name__})"
+            raise CorruptRecordError(problem, place) from None
 
     def decode(self, raw: bytes, binding: Binding) -> Memory:
         """The record of stored bytes.

@@ -8,13 +8,14 @@ from typing import Any, Literal, TypedDict, cast
 from memkit.clock import Clock, SystemClock
 from memkit.codec.serializers import SERIALIZERS
 from memkit.codec.wire import MAX_RECORD_BYTES, Codec
+from memkit.commands import Retention
 from memkit.config import Settings
 from memkit.errors import ConfigurationError
 from memkit.flows.base import Context, OnCorrupt
 from memkit.flows.words import Analyzer
 from memkit.ids import IdSource
 from memkit.inputs import UNSET, MemoryType, Unset
-from memkit.policy import TtlPolicy
+from memkit.policy import TtlPolicy, ttl_problem, ttl_to_ms
 
 __all__ = ["DEFAULT_NAMESPACE", "Options", "context_of", "options_of"]
 
@@ -30,6 +31,9 @@ class Options(TypedDict, total=False):
         codec: ``msgpack`` or ``json``: how records are written. Both are read, whatever is set.
         max_record_bytes: a larger record is refused.
         on_corrupt: ``raise`` an error for a damaged record, or ``report`` it beside those that are not.
+        max_messages: an append leaves at most so many messages in a conversation, the newest; None is no bound. Leading
+            system messages and pinned ones do not count and stay, a tool call stays with its results.
+        max_age: seconds after which an append drops messages, but for these and the newest group; None is no bound.
         language: of the words in queries: a Snowball language, or ``none`` for plain case-folded words.
         clock: where the time comes from, for tests.
         namespace: bound into every record; on a server also the prefix of every key.
@@ -39,6 +43,8 @@ class Options(TypedDict, total=False):
     codec: Literal["msgpack", "json"]
     max_record_bytes: int
     on_corrupt: OnCorrupt
+    max_messages: int | None
+    max_age: float | None
     language: str
     clock: Clock
     namespace: str
@@ -50,6 +56,8 @@ def context_of(
     codec: str = "msgpack",
     max_record_bytes: int = MAX_RECORD_BYTES,
     on_corrupt: OnCorrupt = "raise",
+    max_messages: int | None = None,
+    max_age: float | None = None,
     language: str = "english",
     clock: Clock | None = None,
     namespace: str = DEFAULT_NAMESPACE,
@@ -71,7 +79,24 @@ def context_of(
     ids = IdSource(lambda: chosen.time_us() // 1000)
     words = Analyzer(language)
     wire = Codec(SERIALIZERS[codec](), max_record_bytes)
-    return Context(wire, TtlPolicy.of(ttl), on_corrupt, words, chosen, ids.fresh, namespace)
+    return Context(
+        wire,
+        TtlPolicy.of(ttl),
+        on_corrupt,
+        words,
+        chosen,
+        ids.fresh,
+        namespace,
+        retention=_retention(max_messages, max_age),
+    )
+
+
+def _retention(max_messages: int | None, max_age: float | None) -> Retention:
+    if max_messages is not None and (type(max_messages) is not int or max_messages < 1):
+        raise ConfigurationError(["max_messages must be a whole number from 1, or None for no bound"])
+    if ttl_problem(max_age):
+        raise ConfigurationError(["max_age must be a number of seconds above zero, or None for no bound"])
+    return Retention(max_messages or 0, ttl_to_ms(max_age))
 
 
 def options_of(settings: Settings) -> Options:
@@ -85,6 +110,8 @@ def options_of(settings: Settings) -> Options:
         codec=cast("Literal['msgpack', 'json']", settings.codec),
         max_record_bytes=settings.max_record_bytes,
         on_corrupt=settings.on_corrupt,
+        max_messages=settings.max_messages,
+        max_age=settings.max_age,
         language=settings.language,
         namespace=settings.namespace,
     )

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from memkit.clock import Clock
 from memkit.codec.wire import Binding, Codec, binding_of
-from memkit.commands import Command
+from memkit.commands import Command, Retention
 from memkit.errors import CodecError
 from memkit.flows.check import Checked
+from memkit.flows.touch import Touches
 from memkit.flows.words import Analyzer
 from memkit.policy import TtlPolicy
-from memkit.records import Memory
+from memkit.records import Memory, Message
 
-__all__ = ["Context", "Flow", "Memories", "OnCorrupt", "decode_all"]
+__all__ = ["Context", "Counter", "Flow", "Memories", "Messages", "OnCorrupt", "decode_all", "decode_each"]
 
 T = TypeVar("T")
-Flow = Generator[Command[Any], Any, T]
-"""A generator that yields commands, is sent their results, and returns `T`."""
+R = TypeVar("R", bound=Memory)
+Flow = Generator[Command[Any] | tuple[Command[Any], ...], Any, T]
+"""A generator that yields commands, is sent their results, and returns `T`.
+
+A tuple of reads, or of touches of indexes, gets a list.
+"""
 
 OnCorrupt = Literal["raise", "report"]
+
+Counter = Callable[[Message], int]
+"""Counts the tokens of a message."""
 
 _log = logging.getLogger("memkit")
 
@@ -40,6 +48,9 @@ class Context:
         clock: for stamps.
         fresh_id: makes the 16 bytes of a new id.
         namespace: bound into every record.
+        touches: which conversations were put on the indexes just now.
+        retention: what a log keeps when it is appended to.
+        counter: counts the tokens of messages that come without a count; None: nobody counts.
     """
 
     codec: Codec
@@ -49,14 +60,21 @@ class Context:
     clock: Clock
     fresh_id: Callable[[], bytes]
     namespace: str = ""
+    touches: Touches = field(factory=Touches)
+    retention: Retention = field(default=Retention())
+    counter: Counter | None = None
 
     def bind(self, checked: Checked) -> Binding:
         """Where the records of an input belong."""
         return binding_of(self.namespace, checked.memory_type.value, checked.conversation_id)
 
+    def touch(self, conversation_id: str, user_id: str | None, ttl_ms: int) -> Flow[None]:
+        """Put a conversation on the indexes, unless that was done just now; before what may create or claim it."""
+        return self.touches.touch(self.clock.monotonic(), conversation_id, user_id, ttl_ms)
 
-class Memories(list[Memory]):
-    """Records that were retrieved.
+
+class _Found(list[R]):
+    """What was found.
 
     Attributes:
         damaged: an error for each stored record that could not be read; empty unless ``on_corrupt="report"``.
@@ -64,28 +82,53 @@ class Memories(list[Memory]):
 
     damaged: tuple[CodecError, ...] = ()
 
-    def first(self, limit: int | None) -> Memories:
-        """At most so many of them, from the start; all for None."""
+    def first(self, limit: int | None) -> Self:
+        """At most so many, from the start; all for None."""
         if limit is not None:
             del self[limit:]
         return self
 
 
-def decode_all(ctx: Context, binding: Binding, raws: Iterable[bytes]) -> Memories:
-    """The records of stored bytes.
+class Memories(_Found[Memory]):
+    """Records that were retrieved: a list, and in `damaged` an error for each stored record that could not be read.
+
+    `damaged` is empty unless ``on_corrupt="report"``.
+    """
+
+
+class Messages(_Found[Message]):
+    """Messages of a history: as `Memories`."""
+
+
+def decode_each(ctx: Context, binding: Binding, raws: Iterable[bytes]) -> list[Memory | CodecError]:
+    """The records of stored bytes, each in its place; an error stands in the place of one that is damaged.
 
     Raises:
         CodecError: one is damaged, and damage is not reported but raised.
     """
-    out, damaged = Memories(), []
+    out: list[Memory | CodecError] = []
+    damaged = 0
     for raw in raws:
         try:
             out.append(ctx.codec.decode(raw, binding))
         except CodecError as error:
             if ctx.on_corrupt == "raise":
                 raise
-            damaged.append(error)
+            out.append(error)
+            damaged += 1
     if damaged:
-        _log.warning("memkit: %d stored records could not be read", len(damaged))
-        out.damaged = tuple(damaged)
+        _log.warning("memkit: %d stored records could not be read", damaged)
+    return out
+
+
+def decode_all(ctx: Context, binding: Binding, raws: Iterable[bytes]) -> Memories:
+    """The records of stored bytes; its `damaged` lists what could not be read.
+
+    Raises:
+        CodecError: one is damaged, and damage is not reported but raised.
+    """
+    found = decode_each(ctx, binding, raws)
+    out = Memories(item for item in found if isinstance(item, Memory))
+    if len(out) < len(found):
+        out.damaged = tuple(item for item in found if isinstance(item, CodecError))
     return out

@@ -9,18 +9,16 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from memkit.errors import InvalidInputError, InvalidRecordError
+from memkit.errors import InvalidInputError
+from memkit.flows import fields
 from memkit.inputs import UNSET, MemoryInput, MemoryType
 from memkit.policy import ttl_problem
 from memkit.records import Memory
-from memkit.values import RefusedValue, check_text, check_time, plain_map
 
 __all__ = ["Checked", "check_input"]
 
 _FIELDS = {item.name: item.default for item in attrs.fields(MemoryInput)}
 _REQUIRED = "conversation_id"
-_MAX_ID = 1 << 16
-_ROLES = ("system", "user", "assistant", "tool")
 _TIME_FILTERS = ("created_after", "created_before")
 
 _USES = {
@@ -85,28 +83,6 @@ def _fields_of(source: Any) -> dict[str, Any]:
 # -- single fields -----------------------------------------------------------------------------------------------------
 
 
-def _text(name: str, value: Any) -> str:
-    if type(value) is not str:
-        raise InvalidInputError(name, f"is of type {type(value).__name__}: give a str")
-    if not value:
-        raise InvalidInputError(name, "is empty")
-    try:
-        return check_text(value)
-    except RefusedValue as refused:
-        raise InvalidInputError(name, refused.problem) from None
-
-
-def _id(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if len(text) > _MAX_ID:
-        raise InvalidInputError(name, f"has {len(text)} characters, more than {_MAX_ID}")
-    return text
-
-
-def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    return lambda name, value: None if value is None else check(name, value)
-
-
 def _memory_type(name: str, value: Any) -> MemoryType:
     if isinstance(value, MemoryType):
         return value
@@ -123,45 +99,7 @@ def _records(name: str, value: Any) -> tuple[Memory, ...]:
         raise InvalidInputError(name, "is a single record: give a list of records")
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInputError(name, f"is of type {type(value).__name__}: give a list of records")
-    for index, record in enumerate(value):
-        _record(f"{name}[{index}]", record)
-    return tuple(value)
-
-
-def _record(path: str, record: Any) -> None:
-    if not isinstance(record, Memory):
-        raise InvalidRecordError(path, f"is of type {type(record).__name__}: give a record such as UserMessage")
-    if record.id is not None:
-        _id(f"{path}.id", record.id)
-    if record.created_at is not None:
-        _moment(f"{path}.created_at", record.created_at)
-
-
-def _moment(path: str, value: Any) -> int:
-    if not isinstance(value, datetime):
-        raise InvalidRecordError(path, f"is of type {type(value).__name__}: give an aware datetime")
-    try:
-        return check_time(value)
-    except RefusedValue as refused:
-        raise InvalidRecordError(path, refused.problem) from None
-
-
-def _whole(name: str, value: Any) -> int:
-    if type(value) is not int:
-        raise InvalidInputError(name, f"is of type {type(value).__name__}: give a whole number")
-    if value < 0:
-        raise InvalidInputError(name, "is below zero")
-    return value
-
-
-def _metadata(name: str, value: Any) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    try:
-        plain_map(value)
-    except RefusedValue as refused:
-        raise InvalidRecordError(name + refused.path, refused.problem) from None
-    return dict(value)
+    return tuple(fields.record(f"{name}[{index}]", record) for index, record in enumerate(value))
 
 
 def _ttl(name: str, value: Any) -> Any:
@@ -172,27 +110,27 @@ def _ttl(name: str, value: Any) -> Any:
 
 
 def _filters(name: str, value: Any) -> Mapping[str, Any]:
-    filters = _metadata(name, value)
+    filters = fields.metadata(name, value)
     for key in _TIME_FILTERS:
         if key in filters and not isinstance(filters[key], datetime):
             raise InvalidInputError(f"{name}[{key!r}]", "must be an aware datetime")
-    if filters.get("role", "user") not in _ROLES:
-        raise InvalidInputError(f"{name}['role']", f"is no role: use {', '.join(_ROLES)}")
+    if "role" in filters:
+        fields.role(f"{name}['role']", filters["role"])
     return filters
 
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "conversation_id": _id,
+    "conversation_id": fields.identifier,
     "memory_type": _memory_type,
     "data": _records,
-    "memory_id": _optional(_id),
-    "query": _optional(_text),
-    "limit": _optional(_whole),
+    "memory_id": fields.optional(fields.identifier),
+    "query": fields.optional(fields.text),
+    "limit": fields.optional(fields.whole),
     "filters": _filters,
-    "metadata": _metadata,
-    "user_id": _optional(_id),
+    "metadata": fields.metadata,
+    "user_id": fields.optional(fields.identifier),
     "ttl": _ttl,
-    "expected_version": _optional(_whole),
+    "expected_version": fields.optional(fields.whole),
 }
 
 
@@ -221,9 +159,7 @@ def _store_rule(checked: Checked) -> None:
         raise InvalidInputError("data", f"has {len(checked.data)} records: working memory is exactly one")
     if checked.expected_version is not None and not working:
         raise InvalidInputError("expected_version", "is for storing working memory, and for update and delete")
-    ids = [record.id for record in checked.data if record.id is not None]
-    if len(set(ids)) != len(ids):
-        raise InvalidInputError("data", "has the same id twice: give each record its own, or none")
+    fields.distinct("data", checked.data)
 
 
 def _update_rule(checked: Checked) -> None:

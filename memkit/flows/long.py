@@ -5,6 +5,7 @@ from __future__ import annotations
 from memkit.clock import to_us
 from memkit.codec.wire import Binding
 from memkit.commands import (
+    Mark,
     Place,
     Row,
     Slots,
@@ -19,7 +20,8 @@ from memkit.commands import (
 from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import ROUNDS, Store, outrun, remove_record, update_record
 from memkit.flows.check import Checked
-from memkit.flows.narrow import narrowed, newest
+from memkit.flows.narrow import first_page, narrowed, next_page
+from memkit.flows.places import conversation
 from memkit.flows.stamp import Stamped, stamp_all
 from memkit.flows.working import ttl_ms
 from memkit.ids import pack_id, unpack_id
@@ -29,17 +31,19 @@ __all__ = ["delete", "retrieve", "store", "update"]
 
 
 def _place(checked: Checked) -> Place:
-    return Place("c", checked.conversation_id, "ltm")
+    return conversation(checked.conversation_id, "ltm")
 
 
 def store(ctx: Context, checked: Checked) -> Flow[str]:
     """Add or replace by id, all or none; what is replaced keeps its age."""
     stamped = stamp_all(ctx, checked)
     binding = ctx.bind(checked)
+    ttl = ttl_ms(ctx, checked)
     current: tuple[bytes | None, ...] = (None,) * len(stamped)
     for _ in range(ROUNDS):
         rows = tuple(_row(ctx, item, old, binding) for item, old in zip(stamped, current, strict=True))
-        swapped: TableSwapped = yield TableSwap(_place(checked), checked.user_id, ttl_ms(ctx, checked), rows)
+        yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
+        swapped: TableSwapped = yield TableSwap(_place(checked), checked.user_id, ttl, rows)
         if swapped.done:
             return unpack_id(rows[-1].id)
         current = swapped.current
@@ -63,11 +67,24 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
         return (yield from _some(ctx, checked, _wanted(checked)))
     if checked.query is not None or checked.filters:
         return (yield from _some(ctx, checked, TableRead(_place(checked), checked.user_id)))
+    return (yield from _newest(ctx, checked))
 
-    def read(count: int | None, skip: int) -> TableRead:
-        return TableRead(_place(checked), checked.user_id, count, skip)
 
-    return (yield from newest(ctx, checked, read, oldest_first=False))
+def _newest(ctx: Context, checked: Checked) -> Flow[Memories]:
+    """The newest records, as many as the limit; a single page, but for what is damaged."""
+    binding = ctx.bind(checked)
+    limit, seen, out = checked.limit, set[str | None](), Memories()
+    size, skip = first_page(checked), 0
+    while True:
+        slots: Slots = yield TableRead(_place(checked), checked.user_id, size, skip)
+        page = decode_all(ctx, binding, slots.records)
+        out.damaged += page.damaged
+        # Records that came in between two pages push others into the next page a second time.
+        out.extend(record for record in page if record.id not in seen)
+        seen.update(record.id for record in page)
+        if size is None or slots.scanned < size or len(out) >= (limit or 0):
+            return out.first(limit)
+        size, skip = next_page(size), skip + slots.scanned
 
 
 def _wanted(checked: Checked) -> TableFetch:
@@ -90,7 +107,7 @@ def _store(ctx: Context, checked: Checked) -> Store:
         found: list[bytes | None] = yield _wanted(checked)
         return found[0]
 
-    def replace(old: bytes, new: bytes) -> Flow[Swap]:
+    def replace(old: bytes, new: bytes, _: Mark) -> Flow[Swap]:
         age = _age(ctx.codec.decode(old, ctx.bind(checked)))
         swapped: TableSwapped = yield TableSwap(place, owner, ttl, (Row(wire_id, new, age, old),))
         return Swap(swapped.done, None if swapped.done else swapped.current[0])
@@ -100,7 +117,7 @@ def _store(ctx: Context, checked: Checked) -> Store:
 
 def update(ctx: Context, checked: Checked) -> Flow[Memory]:
     """Replace the data and merge the metadata of one record."""
-    return (yield from update_record(ctx, checked, _store(ctx, checked)))
+    return (yield from update_record(ctx, checked, _store(ctx, checked), ttl_ms(ctx, checked)))
 
 
 def delete(ctx: Context, checked: Checked) -> Flow[int]:

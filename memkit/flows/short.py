@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 from memkit.commands import (
-    Entry,
     LogAppend,
     LogClear,
     LogFind,
     LogRead,
     LogRemove,
     LogReplace,
+    LogSlice,
+    Mark,
     Place,
+    Slice,
+    Slots,
     Swap,
 )
 from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import Store, remove_record, update_record
 from memkit.flows.check import Checked
-from memkit.flows.narrow import narrowed, newest
+from memkit.flows.narrow import first_page, narrowed, next_page
+from memkit.flows.places import conversation
 from memkit.flows.stamp import stamp_all
 from memkit.flows.working import ttl_ms
 from memkit.ids import pack_id, unpack_id
+from memkit.inputs import UNSET
 from memkit.records import Memory
 
 __all__ = ["delete", "retrieve", "store", "update"]
 
 
 def _place(checked: Checked) -> Place:
-    return Place("c", checked.conversation_id, "log")
+    return conversation(checked.conversation_id, "log")
 
 
 def store(ctx: Context, checked: Checked) -> Flow[str]:
     """Append all records, in order, all or none; those that are there already count as stored."""
     stamped = stamp_all(ctx, checked)
-    entries = tuple(Entry(item.envelope.id, item.encode(ctx), item.fresh) for item in stamped)
-    yield LogAppend(_place(checked), checked.user_id, ttl_ms(ctx, checked), entries)
+    entries = tuple(item.entry(ctx) for item in stamped)
+    ttl = ttl_ms(ctx, checked)
+    yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
+    yield LogAppend(
+        _place(checked),
+        checked.user_id,
+        ttl,
+        entries,
+        default_ttl=checked.ttl is UNSET,
+        retention=ctx.retention,
+    )
     return unpack_id(entries[-1].id)
 
 
@@ -44,12 +58,30 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
     if checked.query is not None:
         return (yield from _ranked(ctx, checked))
 
-    def read(count: int | None, skip: int) -> LogRead:
-        return LogRead(_place(checked), checked.user_id, count, skip)
+    if checked.filters and checked.limit is not None:
+        return (yield from _back(ctx, checked))
+    slots: Slots = yield LogRead(_place(checked), checked.user_id, first_page(checked))
+    out = decode_all(ctx, ctx.bind(checked), slots.records)
+    # Removed records have places, too.
+    if checked.limit is None or len(out) >= checked.limit or slots.scanned < checked.limit:
+        return narrowed(ctx, checked, out)
+    return (yield from _back(ctx, checked))
 
-    out = yield from newest(ctx, checked, read, oldest_first=True)
-    out.reverse()
-    return out
+
+def _back(ctx: Context, checked: Checked) -> Flow[Memories]:
+    """The last records that pass the filters, page after page from the end, until there are as many as the limit."""
+    binding = ctx.bind(checked)
+    limit, out = checked.limit or 0, Memories()
+    size, before = first_page(checked), None
+    while True:
+        piece: Slice = yield LogSlice(_place(checked), checked.user_id, None, before, size, newest=True)
+        page = narrowed(ctx, checked, decode_all(ctx, binding, piece.records))
+        out[:0] = page
+        out.damaged = page.damaged + out.damaged
+        if not piece.more or len(out) >= limit:
+            del out[: max(len(out) - limit, 0)]
+            return out
+        size, before = next_page(size), piece.first
 
 
 def _ranked(ctx: Context, checked: Checked) -> Flow[Memories]:
@@ -73,8 +105,8 @@ def _store(ctx: Context, checked: Checked) -> Store:
         raw: bytes | None = yield LogFind(place, owner, wire_id)
         return raw
 
-    def replace(old: bytes, new: bytes) -> Flow[Swap]:
-        swap: Swap = yield LogReplace(place, owner, ttl, wire_id, old, new)
+    def replace(old: bytes, new: bytes, mark: Mark) -> Flow[Swap]:
+        swap: Swap = yield LogReplace(place, owner, ttl, wire_id, old, new, mark, default_ttl=checked.ttl is UNSET)
         return swap
 
     return Store(find, replace, lambda old: LogRemove(place, owner, wire_id, old))
@@ -82,7 +114,7 @@ def _store(ctx: Context, checked: Checked) -> Store:
 
 def update(ctx: Context, checked: Checked) -> Flow[Memory]:
     """Replace the data and merge the metadata of one record; its place in the order is kept."""
-    return (yield from update_record(ctx, checked, _store(ctx, checked)))
+    return (yield from update_record(ctx, checked, _store(ctx, checked), ttl_ms(ctx, checked)))
 
 
 def delete(ctx: Context, checked: Checked) -> Flow[int]:

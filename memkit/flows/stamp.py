@@ -9,12 +9,14 @@ from attrs import evolve, frozen
 
 from memkit.clock import to_us
 from memkit.codec.wire import Envelope
+from memkit.commands import Entry
 from memkit.flows.base import Context
 from memkit.flows.check import Checked
+from memkit.flows.marks import mark_of
 from memkit.ids import pack_id
 from memkit.records import Memory
 
-__all__ = ["Stamped", "merged", "stamp_all"]
+__all__ = ["Stamped", "merged", "stamp", "stamp_all", "succeeding"]
 
 
 @frozen
@@ -38,17 +40,30 @@ class Stamped:
         envelope = self.envelope if replaces is None else succeeding(replaces, self.envelope)
         return ctx.codec.encode(self.record, envelope, self.path)
 
+    def entry(self, ctx: Context) -> Entry:
+        """What is appended to a log."""
+        return Entry(self.envelope.id, self.encode(ctx), self.fresh, mark_of(self.record))
+
 
 def stamp_all(ctx: Context, checked: Checked) -> list[Stamped]:
     """Every record of an input, stamped with one and the same time."""
     now, scope = ctx.clock.time_us(), ctx.bind(checked).scope
     return [
-        _stamp(ctx, merged(record, checked.metadata), now, scope, f"data[{index}]")
+        stamp(ctx, merged(record, checked.metadata), now, scope, f"data[{index}]")
         for index, record in enumerate(checked.data)
     ]
 
 
-def _stamp(ctx: Context, record: Memory, now: int, scope: int, path: str) -> Stamped:
+def stamp(ctx: Context, record: Memory, now: int, scope: int, path: str) -> Stamped:
+    """A record, stamped with a time; it gets an id if it has none.
+
+    Args:
+        ctx: what flows are given.
+        record: the record.
+        now: microseconds since 1970.
+        scope: of the binding of its place.
+        path: names the record in errors.
+    """
     fresh = record.id is None
     wire_id = ctx.fresh_id() if record.id is None else pack_id(record.id)
     created = now if record.created_at is None else to_us(record.created_at)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from memkit.flows import long, short, working
 from memkit.flows.base import Context, Flow, Memories
 from memkit.flows.check import Checked, check_input
+from memkit.flows.touch import LEAST
 from memkit.inputs import MemoryType
 from memkit.records import Memory
 
@@ -56,4 +57,5 @@ def delete(ctx: Context, memory_input: Any) -> Flow[int]:
     """Flow of `IMemoryManager.delete`."""
     checked = check_input(memory_input, "delete")
     kind = _KINDS[checked.memory_type]
+    yield from ctx.touch(checked.conversation_id, checked.user_id, LEAST)
     return (yield from kind.delete(ctx, checked))

@@ -11,6 +11,7 @@ from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import ROUNDS, changed, check_version, outrun
 from memkit.flows.check import Checked
 from memkit.flows.narrow import narrowed
+from memkit.flows.places import conversation
 from memkit.flows.stamp import stamp_all
 from memkit.ids import unpack_id
 from memkit.inputs import UNSET
@@ -21,18 +22,20 @@ __all__ = ["delete", "retrieve", "store", "update"]
 
 
 def _place(checked: Checked) -> Place:
-    return Place("c", checked.conversation_id, "wm")
+    return conversation(checked.conversation_id, "wm")
 
 
 def store(ctx: Context, checked: Checked) -> Flow[str]:
     """Replace the value; the first time that it was stored is kept."""
     (stamped,) = stamp_all(ctx, checked)
     record_id = unpack_id(stamped.envelope.id)
+    ttl, wire = ttl_ms(ctx, checked), stamped.encode(ctx)
+    yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
     result: PutResult = yield RecordPut(
         _place(checked),
         checked.user_id,
-        ttl_ms(ctx, checked),
-        stamped.encode(ctx),
+        ttl,
+        wire,
         stamped.envelope.created_us,
         record_id,
         checked.expected_version,
@@ -70,18 +73,19 @@ def _wanted(checked: Checked, record: Memory) -> bool:
 
 def update(ctx: Context, checked: Checked) -> Flow[Memory]:
     """Replace the data and merge the metadata."""
-    binding = ctx.bind(checked)
+    binding, ttl = ctx.bind(checked), ttl_ms(ctx, checked)
     for _ in range(ROUNDS):
         stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
         old = None if stored is None else _with_header(ctx.codec.decode(stored.wire, binding), stored)
         if stored is None or old is None or not _wanted(checked, old):
             raise MemoryNotFoundError(binding.name)
-        check_version(checked, stored.version)
+        check_version(checked.expected_version, stored.version)
         wire = changed(ctx, checked, old, stored.wire)
+        yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
         result: PutResult = yield RecordPut(
             _place(checked),
             checked.user_id,
-            ttl_ms(ctx, checked),
+            ttl,
             wire,
             stored.created_us,
             old.id or "",
@@ -98,7 +102,7 @@ def delete(ctx: Context, checked: Checked) -> Flow[int]:
         return (yield from _delete_by_id(ctx, checked))
     result: PutResult = yield RecordDrop(_place(checked), checked.user_id, checked.expected_version)
     if not result.done:
-        check_version(checked, result.version)
+        check_version(checked.expected_version, result.version)
     return int(result.done)
 
 
@@ -107,9 +111,9 @@ def _delete_by_id(ctx: Context, checked: Checked) -> Flow[int]:
     for _ in range(ROUNDS):
         stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
         if stored is None or not _wanted(checked, ctx.codec.decode(stored.wire, binding)):
-            check_version(checked, 0)
+            check_version(checked.expected_version, 0)
             return 0
-        check_version(checked, stored.version)
+        check_version(checked.expected_version, stored.version)
         result: PutResult = yield RecordDrop(_place(checked), checked.user_id, stored.version)
         if result.done:
             return 1

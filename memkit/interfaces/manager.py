@@ -1,4 +1,4 @@
-"""The interfaces that agent frameworks are injected with, sync and async side by side."""
+"""The interface of the four verbs, sync and async side by side."""
 
 from __future__ import annotations
 

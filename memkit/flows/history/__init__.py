@@ -1,0 +1,1 @@
+"""What message histories do, as flows."""

@@ -1,0 +1,222 @@
+"""The window: the messages to send to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import frozen
+
+from memkit.commands import LogSlice, LogWindow, Slice, WindowSlots
+from memkit.errors import CodecError, WindowError
+from memkit.flows import fields
+from memkit.flows.base import Counter, Flow, Messages
+from memkit.flows.history.conversation import Conversation
+from memkit.flows.history.groups import Group, Item, groups_of, leading, orphans
+from memkit.flows.history.tokens import check_counter, tokens_of
+from memkit.records import Memory, Message
+
+__all__ = ["Bounds", "Picker", "window"]
+
+_PAGE = 32
+_LARGEST_PAGE = 1024
+# More than any server holds in one conversation; beyond 64 bits it would not know the number.
+_MOST = 1 << 40
+
+
+@frozen
+class Bounds:
+    """How much may be in a window.
+
+    Attributes:
+        last: messages; None is no bound.
+        tokens: tokens; None is no bound.
+        counter: counts those of messages that were stored without.
+    """
+
+    last: int | None
+    tokens: int | None
+    counter: Counter | None
+
+    @property
+    def first_page(self) -> int | None:
+        """How many places are looked at first; None for all of them."""
+        if self.tokens is None:
+            return None if self.last is None else min(self.last, _MOST)
+        return _PAGE if self.last is None else min(self.last, _PAGE)
+
+    def weight(self, messages: Iterable[Message]) -> int:
+        """How many tokens messages have, where that matters."""
+        return 0 if self.tokens is None else sum(tokens_of(message, self.counter) for message in messages)
+
+
+class Picker:
+    """Takes groups, the newest first, as long as they fit.
+
+    Args:
+        bounds: how much may be in the window.
+        always: the messages that stay in any case.
+
+    Raises:
+        WindowError: these have too many tokens.
+    """
+
+    def __init__(self, bounds: Bounds, always: Iterable[Message]) -> None:
+        self._bounds = bounds
+        self._count = 0
+        self._tokens = bounds.weight(always)
+        self._ended = False
+        self._check_tokens("what always stays")
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether an older group could still fit."""
+        return not self._ended and (self._bounds.last is None or self._count < self._bounds.last)
+
+    def takes(self, group: Group) -> bool:
+        """Whether this group, the next older one, is in the window. After one that is not, no other is.
+
+        Raises:
+            WindowError: it is the newest, and does not fit.
+        """
+        if not self.is_hungry:
+            return False
+        is_newest = self._count == 0
+        self._count += len(group.messages)
+        self._tokens += self._bounds.weight(group.messages)
+        try:
+            self._check_count()
+            self._check_tokens("the newest group, with what always stays,")
+        except WindowError:
+            self._ended = True
+            if is_newest:
+                raise
+        return not self._ended
+
+    def _check_count(self) -> None:
+        last = self._bounds.last
+        if last is not None and self._count > last:
+            raise WindowError("last", last, self._count, "the newest group")
+
+    def _check_tokens(self, what: str) -> None:
+        tokens = self._bounds.tokens
+        if tokens is not None and self._tokens > tokens:
+            raise WindowError("tokens", tokens, self._tokens, what)
+
+
+class _Sheet:
+    """What is known of a history: its head, the pinned groups, and its end, which grows towards the head.
+
+    Args:
+        decode: bytes to records.
+        slots: what was read first.
+    """
+
+    def __init__(self, decode: Callable[[Iterable[bytes]], list[Item]], slots: WindowSlots) -> None:
+        self._decode = decode
+        self._seen: set[str | None] = set()
+        self._damaged: list[tuple[bytes, CodecError]] = []
+        self._lead = [item for item in self._read(slots.lead) if isinstance(item, Message)]
+        kept = decode(slots.kept)
+        self._kept = groups_of(kept)
+        self._kept_damaged = _damage(slots.kept, kept)
+        self.place, self._left = slots.first, slots.between
+        # Results at the start, whose call has not been read.
+        self._loose: list[Item] = []
+        self._always = {group.head.id for group in self._kept if group.is_pinned}
+        self._chosen: list[Group] = []
+        tail = self._read(slots.tail)
+        if self.is_whole:
+            count = leading(tail)
+            self._lead += [item for item in tail[:count] if isinstance(item, Message)]
+            tail = tail[count:]
+        self._fresh = self._grouped(tail)
+        self._always |= {group.head.id for group in self._fresh if group.is_pinned}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is nothing left to read."""
+        return self._left <= 0 or self.place is None
+
+    def always(self) -> list[Message]:
+        """What stays in any case."""
+        groups = [group for group in (*self._kept, *self._fresh) if group.head.id in self._always]
+        return [*self._lead, *(message for group in groups for message in group.messages)]
+
+    def command(self, conversation: Conversation, count: int) -> LogSlice:
+        """What reads the places in front of those that are known."""
+        count = min(count, self._left)
+        self._left -= count
+        return LogSlice(conversation.log, conversation.user_id, before=self.place, count=count, newest=True)
+
+    def extend(self, piece: Slice) -> None:
+        """Take in a piece that stands in front."""
+        self.place = piece.first
+        if not piece.more:
+            self._left = 0
+        self._fresh = self._grouped(self._read(piece.records))
+
+    def pick(self, picker: Picker) -> None:
+        """Let the picker choose among the groups that were taken in last."""
+        for group in reversed(self._fresh):
+            if group.head.id in self._always or picker.takes(group):
+                self._chosen.append(group)
+        self._fresh = []
+
+    def window(self) -> Messages:
+        """Everything that was chosen or stays in any case, in its order."""
+        near = {group.head.id for group in self._chosen}
+        far = [group for group in self._kept if group.head.id in self._always and group.head.id not in near]
+        groups = [*far, *reversed(self._chosen)]
+        out = Messages([*self._lead, *(message for group in groups for message in group.messages)])
+        near_damaged = {raw for raw, _ in self._damaged}
+        far_damaged = [error for raw, error in self._kept_damaged if raw not in near_damaged]
+        out.damaged = (*far_damaged, *(error for _, error in self._damaged))
+        return out
+
+    def _grouped(self, items: list[Item]) -> list[Group]:
+        items = [*items, *self._loose]
+        count = 0 if self.is_whole else orphans(items)
+        self._loose = items[:count]
+        return groups_of(items[count:])
+
+    def _read(self, raws: list[bytes]) -> list[Item]:
+        """The records of a piece that were not there yet: what others write meanwhile may shift the pieces."""
+        items = self._decode(raws)
+        self._damaged += _damage(raws, items)
+        new = [item for item in items if not (isinstance(item, Memory) and item.id in self._seen)]
+        self._seen.update(item.id for item in new if isinstance(item, Memory))
+        return new
+
+
+def _damage(raws: list[bytes], items: list[Item]) -> list[tuple[bytes, CodecError]]:
+    return [(raw, item) for raw, item in zip(raws, items, strict=True) if isinstance(item, CodecError)]
+
+
+def window(conversation: Conversation, last: Any, tokens: Any, counter: Any) -> Flow[Messages]:
+    """Flow of `IMessageHistory.window`."""
+    own = check_counter("counter", counter)
+    bounds = Bounds(
+        fields.optional(fields.above_zero)("last", last),
+        fields.optional(fields.above_zero)("tokens", tokens),
+        conversation.ctx.counter if own is None else own,
+    )
+    slots = yield from _first(conversation, bounds)
+    sheet = _Sheet(conversation.decode_each, slots)
+    picker = Picker(bounds, sheet.always())
+    sheet.pick(picker)
+    size = bounds.first_page or 0
+    while picker.is_hungry and not sheet.is_whole:
+        size = min(max(2 * size, _PAGE), _LARGEST_PAGE)
+        piece: Slice = yield sheet.command(conversation, size)
+        sheet.extend(piece)
+        sheet.pick(picker)
+    return sheet.window()
+
+
+def _first(conversation: Conversation, bounds: Bounds) -> Flow[WindowSlots]:
+    if bounds.first_page is None:
+        everything: Slice = yield LogSlice(conversation.log, conversation.user_id)
+        return WindowSlots([], [], everything.records, everything.first, 0)
+    slots: WindowSlots = yield LogWindow(conversation.log, conversation.user_id, bounds.first_page)
+    return slots
