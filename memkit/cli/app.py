@@ -10,8 +10,12 @@ from pathlib import Path
 import click
 
 from memkit.cli.chats import Chat, ChatFileError, read_chat, sample_chat
+from memkit.cli.conversations import conversations
 from memkit.cli.env import look, print_environment
+from memkit.cli.erase import erase
 from memkit.cli.screen import Screen, make_console
+from memkit.cli.stats import stats
+from memkit.cli.transfer import export, import_
 from memkit.errors import MemkitError
 
 __all__ = ["app"]
@@ -34,6 +38,10 @@ def _version() -> str:
 @click.version_option(_version(), prog_name="memkit")
 def app() -> None:
     """The memory layer for AI agents."""
+
+
+for _command in (conversations, stats, export, import_, erase):
+    app.add_command(_command)
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
