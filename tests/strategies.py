@@ -105,6 +105,34 @@ ASSISTANT_MESSAGES = st.builds(
 TOOL_MESSAGES = st.builds(ToolMessage, CONTENT, tool_call_id=_TEXT, is_error=st.booleans(), **_MESSAGE)
 RECORDS = st.one_of(WORKING_MEMORIES, FACTS, SYSTEM_MESSAGES, USER_MESSAGES, ASSISTANT_MESSAGES, TOOL_MESSAGES)
 
+_SHORT_TEXT = st.sampled_from(["", "one", "two"])
+_CALL_IDS = st.lists(st.sampled_from("xyz"), min_size=1, max_size=3, unique=True)
+_SAID = {"pinned": st.integers(0, 7).map(lambda drawn: not drawn), "tokens": maybe(st.integers(0, 3))}
+
+
+def _round(calls, answers, fields):
+    """An assistant message with calls, and results: usually one for each, or those that are given."""
+    asked = AssistantMessage("asked", tool_calls=[ToolCall(call, "f") for call in calls], **fields)
+    return [asked, *(ToolMessage("answer", tool_call_id=call) for call in answers or reversed(calls))]
+
+
+ROUNDS = st.builds(
+    _round,
+    _CALL_IDS,
+    st.none() | st.none() | st.lists(st.sampled_from("xyz"), max_size=3),
+    st.fixed_dictionaries(_SAID),
+)
+SINGLES = st.one_of(
+    st.builds(UserMessage, _SHORT_TEXT, **_SAID),
+    st.builds(AssistantMessage, _SHORT_TEXT, **_SAID),
+    st.builds(SystemMessage, _SHORT_TEXT, **_SAID),
+    st.builds(ToolMessage, _SHORT_TEXT, tool_call_id=st.sampled_from("xyz"), **_SAID),
+).map(lambda message: [message])
+# As a crash, a careless caller or two writers at once may leave them: groups that are whole, and groups that are not.
+HISTORIES = st.lists(ROUNDS | SINGLES | SINGLES, max_size=6).map(
+    lambda pieces: [message for piece in pieces for message in piece]
+)
+
 
 def identical(left, right):
     """Equality that tells True from 1, 1 from 1.0 and -0.0 from 0.0, takes nan for nan, all the way down."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from contextlib import ExitStack
 
@@ -18,24 +19,45 @@ from memkit import (
     ConfigurationError,
     InMemoryManager,
     MemoryInput,
+    MemoryKit,
     MemoryManager,
     NullMemoryManager,
     RedisMemoryManager,
     UserMessage,
+    create_memory_kit,
+    embedded,
 )
-from memkit.backends.base import IBackend
+from memkit.backends.base import IAsyncBackend, IBackend
 from memkit.commands import RecordDrop
+from memkit.testing._contract.admin_listing import AdminInputContract
+from memkit.testing._contract.admin_transfer import check_transfer, fill
+from memkit.testing._contract.history_base import Kit
+from memkit.testing._contract.history_inputs import HistoryInputContract
 from memkit.testing.clock import ManualClock
-from memkit.testing.contract import SHORT, WORKING, ManagerContract, NullContract, StoreContract, Subject, sample
+from memkit.testing.contract import (
+    SHORT,
+    WORKING,
+    AdminContract,
+    HistoryContract,
+    ManagerContract,
+    NullContract,
+    NullHistoryContract,
+    StoreContract,
+    Subject,
+    sample,
+)
 
 COLOURS = {"sync": RedisMemoryManager, "async": AsyncRedisMemoryManager}
 
 
+SUITES = (ManagerContract, HistoryContract, AdminContract, NullContract, NullHistoryContract)
+
+
 def test_no_claim_hides_another():
     """Every test of every piece of the contract runs: no two pieces have a test of the same name."""
-    pieces = {piece for suite in (ManagerContract, NullContract) for piece in suite.__mro__}
+    pieces = {piece for suite in SUITES for piece in suite.__mro__}
     names = [name for piece in pieces for name in vars(piece) if name.startswith("test_")]
-    assert len(names) == len(set(names)) > 100
+    assert len(names) == len(set(names)) > 300
 
 
 @pytest.fixture
@@ -44,7 +66,7 @@ def run():
     return f"test-{uuid.uuid4().hex}"
 
 
-class TestInMemory(ManagerContract):
+class TestInMemory(ManagerContract, HistoryContract, AdminContract):
     """The contract in this process, in both colours; no test waits."""
 
     @pytest.fixture(params=["sync", "async"])
@@ -71,7 +93,7 @@ class TestInMemory(ManagerContract):
         return ManualClock()
 
 
-class TestNull(NullContract):
+class TestNull(NullContract, NullHistoryContract):
     """Null's part of the contract, in both colours."""
 
     @pytest.fixture(params=[NullMemoryManager, AsyncNullMemoryManager])
@@ -80,7 +102,7 @@ class TestNull(NullContract):
         return request.param
 
 
-class TestValkey(ManagerContract):
+class TestValkey(ManagerContract, HistoryContract, AdminContract):
     """The contract on a real server, in both colours and with both protocols."""
 
     @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
@@ -104,20 +126,14 @@ def _pair(server, colour, protocol, *, slow):
     return pytest.param((server, colour, protocol), id=f"{server}-{colour}-resp{protocol}", marks=marks)
 
 
-class TestOlderServers(StoreContract):
-    """The contract on older servers; every colour with every protocol on one of them, the rest in the long run."""
+PAIRS = list(itertools.product(("redis7", "redis62"), COLOURS, (2, 3)))
 
-    @pytest.fixture(
-        params=[
-            _pair(server, colour, protocol, slow=((server == "redis7") == (colour == "sync")) != (protocol == 2))
-            for server in ("redis7", "redis62")
-            for colour in COLOURS
-            for protocol in (2, 3)
-        ]
-    )
-    def make_manager(self, request, servers, run):
+
+class _OlderServers:
+    @pytest.fixture
+    def make_manager(self, pair, servers, run):
         """Return managers of one server."""
-        server, colour, protocol = request.param
+        server, colour, protocol = pair
         url = servers(server).url
 
         def make(*, namespace="", **options):
@@ -126,17 +142,112 @@ class TestOlderServers(StoreContract):
         return make
 
 
-class TestCluster(StoreContract):
-    """The contract on three nodes."""
+class TestOlderServers(_OlderServers, StoreContract):
+    """The contract on older servers; every colour with every protocol on one of them, the rest in the long run."""
 
-    @pytest.fixture(params=COLOURS)
-    def make_manager(self, request, cluster, run):
+    @pytest.fixture(
+        params=[
+            _pair(server, colour, protocol, slow=((server == "redis7") == (colour == "sync")) != (protocol == 2))
+            for server, colour, protocol in PAIRS
+        ]
+    )
+    def pair(self, request):
+        """Return a server, a colour and a protocol."""
+        return request.param
+
+
+class TestHistoriesOnOlderServers(_OlderServers, HistoryContract, AdminContract):
+    """Histories and administration there; one colour and protocol on each, the rest in the long run."""
+
+    @pytest.fixture(
+        params=[_pair(*pair, slow=pair not in {("redis7", "async", 3), ("redis62", "sync", 2)}) for pair in PAIRS]
+    )
+    def pair(self, request):
+        """Return a server, a colour and a protocol."""
+        return request.param
+
+
+class _Cluster:
+    @pytest.fixture
+    def make_manager(self, colour, cluster, run):
         """Return managers of the cluster."""
 
         def make(*, namespace="", **options):
-            return COLOURS[request.param](cluster.url, namespace=f"{run}:{namespace}", **options)
+            return COLOURS[colour](cluster.url, namespace=f"{run}:{namespace}", **options)
 
         return make
+
+
+class TestCluster(_Cluster, StoreContract):
+    """The contract on three nodes."""
+
+    @pytest.fixture(params=COLOURS)
+    def colour(self, request):
+        """Return a colour."""
+        return request.param
+
+
+class TestHistoriesOnACluster(_Cluster, HistoryContract, AdminContract):
+    """Histories and administration there; async in the long run."""
+
+    @pytest.fixture(params=["sync", pytest.param("async", marks=pytest.mark.slow)])
+    def colour(self, request):
+        """Return a colour."""
+        return request.param
+
+
+class _Deaf(IBackend):
+    """A backend that must not be asked."""
+
+    def execute(self, command):
+        pytest.fail(f"{type(command).__name__} was sent")
+
+    def ping(self):
+        return True
+
+    def close(self):
+        pass
+
+
+class _AsyncDeaf(IAsyncBackend):
+    """The same for asyncio."""
+
+    async def execute(self, command):
+        pytest.fail(f"{type(command).__name__} was sent")
+
+    async def ping(self):
+        return True
+
+    async def aclose(self):
+        pass
+
+
+class TestNothingIsSent(HistoryInputContract, AdminInputContract):
+    """What is wrong is refused before anything is sent, in both colours."""
+
+    @pytest.fixture(params=["sync", "async"])
+    def make_manager(self, request):
+        """Return managers over a backend that must not be asked."""
+        manager, backend = {"sync": (MemoryManager, _Deaf), "async": (AsyncMemoryManager, _AsyncDeaf)}[request.param]
+        return lambda **options: manager(backend(), **options)
+
+
+def _kits(valkey, tmp_path, run):
+    yield MemoryKit(InMemoryManager(namespace="m"))
+    yield MemoryKit(RedisMemoryManager(valkey.url, namespace=run))
+    yield create_memory_kit(f"embedded://{tmp_path}", namespace="e")
+    yield MemoryKit(InMemoryManager(namespace="m"))
+
+
+def test_everything_moves_from_backend_to_backend(valkey, tmp_path, run, monkeypatch):
+    """What goes from memory to a server, to an embedded one and to memory again is what it was."""
+    monkeypatch.setattr(embedded, "_GRACE_SECONDS", 0.1)
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        kits = [Kit(Subject(stack.enter_context(kit).manager, runner)) for kit in _kits(valkey, tmp_path, run)]
+        fill(kits[0])
+        for here, there in itertools.pairwise(kits):
+            assert there.admin.import_(here.admin.export()).imported == 16
+            check_transfer(kits[0], there)
 
 
 def _sync_client(valkey, cluster, runner, stack):

@@ -413,7 +413,8 @@ async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
 
 
 def _bind(port: int) -> socket.socket:
-    bound = socket.socket()
+    # With its protocol named, asyncio sends what is written at once (TCP_NODELAY).
+    bound = socket.socket(proto=socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((_HOST, port))
     return bound
