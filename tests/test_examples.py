@@ -213,9 +213,10 @@ def test_retry_wrapper(valkey, name):
         def store_with_retry():
             return manager.store(MemoryInput(name, data=[record]))
 
+        manager.store(MemoryInput(name, data=[UserMessage("before")]))
         proxy.inject(DROP_REPLY, times=2)
         assert store_with_retry() == "message-1"
-        assert [found.content for found in manager.retrieve(MemoryInput(name))] == ["hello"]
+        assert [found.content for found in manager.retrieve(MemoryInput(name))] == ["before", "hello"]
     assert [event.error for event in events] == ["OutcomeUnknownError", "OutcomeUnknownError"]
 
 

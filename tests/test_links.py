@@ -32,6 +32,7 @@ from memkit.backends.redis.loops import Loops
 from memkit.backends.redis.mux import Mux
 from memkit.backends.redis.pool import Pool
 from memkit.backends.redis.target import parse_url
+from memkit.commands import Place, RecordPut
 from memkit.testing.proxy import DELAY, DROP_REPLY, SILENT, FaultProxy
 from tests.managers import STM, WM, colours, every_verb, in_threads, opened, said, say, wait_for, work
 
@@ -349,13 +350,16 @@ async def test_calls_wait_while_the_network_is_slow(name):
     """While a connection takes no more bytes, further calls wait in front of it instead of filling its buffer."""
     with deaf_server() as port:
         async with AsyncRedisMemoryManager(f"redis://127.0.0.1:{port}", retry=ONCE) as manager:
-            first = [asyncio.create_task(manager.store(work(name, "x" * 7_000_000))) for _ in range(2)]
+            # Commands as they are: a store would touch the index first.
+            place = Place("c", name, "wm")
+            large, small = (RecordPut(place, None, 0, wire, 1, "x") for wire in (b"x" * 7_000_000, b"y"))
+            first = [asyncio.create_task(manager.backend.execute(large)) for _ in range(2)]
             line = manager.backend._link._line()
             for _ in range(500):
                 await asyncio.sleep(0.01)
                 if line.mux is not None and line.mux._writable is not None:
                     break
-            more = [asyncio.create_task(manager.store(work(name, "y"))) for _ in range(50)]
+            more = [asyncio.create_task(manager.backend.execute(small)) for _ in range(50)]
             await asyncio.sleep(0.05)
             assert len(line.mux._waiters) == 2
             for task in [*first, *more]:
