@@ -1,16 +1,12 @@
-"""How cost grows with the length of a conversation, and what a message takes on the server."""
+"""How the cost of the four verbs grows with the length of a conversation."""
 
 from __future__ import annotations
 
 import random
 
-import redis
-
 from benchmarks.rounds import Contender, race
 from benchmarks.work import MESSAGE, repeat
 from memkit import MemoryInput, RedisMemoryManager
-from memkit.codec.wire import Codec, Envelope
-from memkit.ids import new_id, pack_id
 
 SIZES = (100, 10_000, 100_000)
 
@@ -55,16 +51,3 @@ def remove_and_append(manager, conversation, ids, draw):
             ids[place] = manager.store(MemoryInput(conversation, data=[MESSAGE]))
 
     return run
-
-
-def bytes_per_message(url, size=1_000):
-    """Return (payload, on the server) bytes of one message in a conversation of so many."""
-    client, manager = redis.Redis.from_url(url), RedisMemoryManager(url, namespace="bytes")
-    before = client.info("memory")["used_memory_dataset"]
-    fill(manager, "c", size)
-    used = sum(client.memory_usage(key, samples=0) or 0 for key in client.keys("bytes:*"))
-    payload = len(Codec().encode(MESSAGE, Envelope(pack_id(new_id()), 1, 1, 1), "data[0]"))
-    del before
-    manager.close()
-    client.close()
-    return payload, used / size

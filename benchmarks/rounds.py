@@ -14,10 +14,18 @@ from attrs import define, field
 
 @define
 class Contender:
-    """One side of a comparison: a function that does the work `count` times."""
+    """One side of a comparison.
+
+    Attributes:
+        name: what it is called.
+        run: does the work so many times.
+        mend: brings things back to how they were; not measured.
+        seconds: what each round took.
+    """
 
     name: str
     run: Callable[[int], None]
+    mend: Callable[[], None] = lambda: None
     seconds: list[float] = field(factory=list)
 
 
@@ -35,11 +43,13 @@ def race(work: str, contenders: list[Contender], *, count: int, rounds: int) -> 
     """Measure contenders against the first one. A ratio above 1 means faster than the first."""
     for contender in contenders:
         contender.run(max(count // 10, 1))
+        contender.mend()
     for number in range(rounds):
         # Each round begins with another contender, so that none always runs on a warm or a tired machine.
         shift = number % len(contenders)
         for contender in contenders[shift:] + contenders[:shift]:
             contender.seconds.append(_timed(contender.run, count))
+            contender.mend()
     floor = contenders[0].seconds
     return [
         Row(

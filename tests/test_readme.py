@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-PAGES = [README, README.parent / "docs" / "testing.md"]
+PAGES = [README, *(README.parent / "docs" / page for page in ("retrieval.md", "testing.md"))]
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 BLOCKS = [block for page in PAGES for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize(("code", "output"), BLOCKS, ids=range(len(BLOCKS)))
 def test_example_runs_as_printed(code, output, tmp_path):
-    """Every Python block of the two pages runs by itself in a fresh process and prints what stands under it."""
+    """Every Python block of the pages runs by itself in a fresh process and prints what stands under it."""
     code = code.replace("/tmp/memkit-readme", str(tmp_path))  # noqa: S108 - it is taken out here
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={})
