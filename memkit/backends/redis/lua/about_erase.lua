@@ -1,4 +1,4 @@
---!include time owner ops order rows
+--!include time owner ops rows branch
 -- Erases everything that is stored of a conversation, and leaves a fence. The fence holds the result, for a repeat.
 --
 -- KEYS  fence ops about gone pos ltz ltx wm log idx ltm br
@@ -13,12 +13,11 @@ if noted and string.sub(noted, 1, #token) == token then return cmsgpack.unpack(s
 
 if user ~= '' and data_lives() and redis.call('HGET', about, 'u') ~= user then return { 1, 0, 0, 0, 0 } end
 expire_rows(ltm, ltz, ltx, now_ms())
-local head = redis.call('GETRANGE', wm, 3, 10)
 local branched = 0
-for _, field in ipairs(redis.call('HKEYS', br)) do
-  if string.byte(field) == 104 then branched = branched + cmsgpack.unpack(redis.call('HGET', br, field))[3] end
+for _, id in ipairs(branch_ids(br)) do
+  branched = branched + cmsgpack.unpack(redis.call('HGET', br, 'h' .. id))[3]
 end
-local working = #head == 8 and struct.unpack('>I8', head) > 0 and 1 or 0
+local working = has_value(wm) and 1 or 0
 local found = { 0, live(log, idx), working, redis.call('HLEN', ltm), branched }
 if dry then return found end
 redis.call('DEL', unpack(KEYS, 2))

@@ -1,4 +1,4 @@
---!include time owner ops rows
+--!include time owner ops order rows
 -- Lets all data of a conversation live that long from now on.
 --
 -- KEYS  fence ops about pos ltz ltx wm log idx ltm br
@@ -16,14 +16,11 @@ if lives then
   if stale then forget_about(about) end
   redis.call('HSET', about, 'x', digits(ttl))
   if user ~= '' then redis.call('HSET', about, 'u', user) end
-  local head = redis.call('GETRANGE', wm, 3, 10)
-  if #head == 8 and struct.unpack('>I8', head) > 0 then keys[#keys + 1] = wm end
-  if redis.call('LLEN', log) > (tonumber(redis.call('HGET', idx, '')) or 0) then
+  if has_value(wm) then keys[#keys + 1] = wm end
+  if live(log, idx) > 0 then
     for _, key in ipairs({ log, pos, idx }) do keys[#keys + 1] = key end
   end
-  for _, key in ipairs(keys) do
-    if ttl == 0 then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ttl) end
-  end
+  touch(ttl, unpack(keys))
   expire_rows(ltm, ltz, ltx, now_ms())
   redis.call('DEL', ltx)
   if ttl > 0 then

@@ -10,10 +10,8 @@ if not owned(about, ARGV[1]) then return NOT_OWNER end
 local lives = data_lives()
 if not lives then return false end
 local out = redis.call('HMGET', about, 'u', 't', 'm', 'c', 'r', 'e', 'x')
-local count = redis.call('LLEN', log) - (tonumber(redis.call('HGET', idx, '')) or 0)
-local head = redis.call('GETRANGE', wm, 3, 10)
-local has_wm = #head == 8 and struct.unpack('>I8', head) > 0
+local count = live(log, idx)
 out[8], out[9] = count, lives
 out[10] = count > 0 and redis.call('PTTL', log) or -2
-out[11] = has_wm and redis.call('PTTL', wm) or -2
+out[11] = has_value(wm) and redis.call('PTTL', wm) or -2
 return out

@@ -3,6 +3,15 @@
 -- br  hash: 'h' and the id of a branch -> msgpack {id after which it was cut, order key there, how many records, created
 --     (us), expires (ms)}, the first two '' if all was cut; 'd' and the id -> msgpack {elements of pos, bytes of records}
 
+local function branch_ids(br)
+  local ids = {}
+  for _, field in ipairs(redis.call('HKEYS', br)) do
+    if string.sub(field, 1, 1) == 'h' then ids[#ids + 1] = string.sub(field, 2) end
+  end
+  return ids
+end
+
+-- What is known of a branch; nil if its time is over.
 local function branch(br, id)
   local header = redis.call('HGET', br, 'h' .. id)
   if not header then return nil end
@@ -14,15 +23,12 @@ end
 -- Forgets the branches whose time is over, and lets the server free what is left when its time comes.
 local function settle_branches(br)
   local last = 0
-  for _, field in ipairs(redis.call('HKEYS', br)) do
-    if string.byte(field) == 104 then
-      local id = string.sub(field, 2)
-      local found = branch(br, id)
-      if found then
-        last = math.max(last, tonumber(found.expires))
-      else
-        redis.call('HDEL', br, field, 'd' .. id)
-      end
+  for _, id in ipairs(branch_ids(br)) do
+    local found = branch(br, id)
+    if found then
+      last = math.max(last, tonumber(found.expires))
+    else
+      redis.call('HDEL', br, 'h' .. id, 'd' .. id)
     end
   end
   if last > 0 then redis.call('PEXPIREAT', br, digits(last)) end

@@ -61,11 +61,7 @@ end
 -- Now, or it would take along what is set below.
 if stale then forget_about(about) end
 stale = false
-if begins then
-  for _, field in ipairs(redis.call('HKEYS', about)) do
-    if #field > 1 then redis.call('HDEL', about, field) end
-  end
-end
+if begins then unpin_all(about) end
 
 -- What a pin creates has no time to live yet, and would be taken for what lives for ever.
 local is_new = redis.call('EXISTS', about) == 0

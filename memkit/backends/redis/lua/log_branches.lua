@@ -7,11 +7,8 @@
 local about, br = KEYS[1], KEYS[6]
 if not owned(about, ARGV[1]) then return NOT_OWNER end
 local out = {}
-for _, field in ipairs(redis.call('HKEYS', br)) do
-  if string.byte(field) == 104 then
-    local id = string.sub(field, 2)
-    local found = branch(br, id)
-    if found then out[#out + 1] = { id, found.after, found.count, found.created, found.expires } end
-  end
+for _, id in ipairs(branch_ids(br)) do
+  local found = branch(br, id)
+  if found then out[#out + 1] = { id, found.after, found.count, found.created, found.expires } end
 end
 return out

@@ -35,9 +35,7 @@ if top then
   touch(window, log, pos, idx)
 end
 if redis.call('EXISTS', gone) == 1 then redis.call('PEXPIRE', gone, window) end
-for _, field in ipairs(redis.call('HKEYS', about)) do
-  if #field > 1 then redis.call('HDEL', about, field) end
-end
+unpin_all(about)
 if count > 0 and redis.call('EXISTS', about) == 1 then
   redis.call('HSET', about, unpack(changed(about, true)))
   redis.call('HDEL', about, 'c')

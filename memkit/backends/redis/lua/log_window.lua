@@ -13,10 +13,6 @@ local function at(place)
   return redis.call('LINDEX', pos, place)
 end
 
-local function joins(element)
-  return is_dead(element) or has(mark_of(element), FOLLOWS)
-end
-
 local size = redis.call('LLEN', pos)
 if size == 0 then return { '', 0, {}, {}, {} } end
 local start = math.max(size - count, 0)
@@ -34,14 +30,12 @@ end
 
 -- Groups in which a record is pinned.
 local starts, seen = {}, {}
-for _, field in ipairs(redis.call('HKEYS', about)) do
-  if #field > 1 and string.byte(field) == 112 then
-    local from = place_of(pos, idx, string.sub(field, 2))
-    while from and from > place and from < start and joins(at(from)) do from = from - 1 end
-    if from and from >= place and from < start and not seen[from] then
-      seen[from] = true
-      starts[#starts + 1] = from
-    end
+for _, id in ipairs(pinned_in(about)) do
+  local from = place_of(pos, idx, id)
+  while from and from > place and from < start and joins(at(from)) do from = from - 1 end
+  if from and from >= place and from < start and not seen[from] then
+    seen[from] = true
+    starts[#starts + 1] = from
   end
 end
 table.sort(starts)

@@ -1,4 +1,4 @@
--- Where the records of a log stand. Needs time.lua. Included in front of other scripts.
+-- Where the records of a log stand. Needs time.lua and owner.lua. Included in front of other scripts.
 --
 -- log   list: bytes of the records; DEAD where one was removed.
 -- pos   list, index-aligned: order keys, rising strictly, with marks and ids.
@@ -41,6 +41,11 @@ end
 
 local function is_dead(element)
   return #element == 20
+end
+
+-- Whether an element belongs to the group that began before it.
+local function joins(element)
+  return is_dead(element) or has(mark_of(element), FOLLOWS)
 end
 
 -- What stands in pos for a removed record: its key, with zeros if it was shorter, which compares the same.
@@ -138,10 +143,6 @@ local function keep_top(log, pos, idx, top)
   redis.call('RPUSH', log, DEAD)
   redis.call('RPUSH', pos, buried(top))
   redis.call('HINCRBY', idx, '', 1)
-end
-
-local function live(log, idx)
-  return redis.call('LLEN', log) - (tonumber(redis.call('HGET', idx, '')) or 0)
 end
 
 local function touch(ttl, ...)

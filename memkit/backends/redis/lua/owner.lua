@@ -14,6 +14,17 @@
 local NOT_OWNER = { err = 'MKOWNER the conversation belongs to another user' }
 local ERASED = { err = 'MKERASED the data was erased' }
 
+-- How many records a log has.
+local function live(log, idx)
+  return redis.call('LLEN', log) - (tonumber(redis.call('HGET', idx, '')) or 0)
+end
+
+-- Whether there is a working memory: of one that was removed the head stays for a while.
+local function has_value(wm)
+  local head = redis.call('GETRANGE', wm, 3, 10)
+  return #head == 8 and struct.unpack('>I8', head) > 0
+end
+
 -- Milliseconds that the data of the conversation will live: nil if there is none, -1 for ever.
 local function data_lives()
   local wm, log, idx, ltm, br = unpack(KEYS, #KEYS - 4)
@@ -22,9 +33,8 @@ local function data_lives()
     local left = redis.call('PTTL', key)
     if not longest or left == -1 or (longest ~= -1 and left > longest) then longest = left end
   end
-  local head = redis.call('GETRANGE', wm, 3, 10)
-  if #head == 8 and struct.unpack('>I8', head) > 0 then count(wm) end
-  if redis.call('LLEN', log) > (tonumber(redis.call('HGET', idx, '')) or 0) then count(log) end
+  if has_value(wm) then count(wm) end
+  if live(log, idx) > 0 then count(log) end
   if redis.call('EXISTS', ltm) == 1 then count(ltm) end
   if redis.call('EXISTS', br) == 1 then count(br) end
   return longest
@@ -44,6 +54,25 @@ end
 
 local function erased(fence)
   return redis.call('EXISTS', fence) == 1
+end
+
+-- Number of the last turn, and when it ends (ms, 0 if it was given back); nil if there was none.
+local function turn_of(about)
+  local number, ends = string.match(redis.call('HGET', about, 'l') or '', '^(%d+):(%d+)$')
+  return number, tonumber(ends)
+end
+
+-- Ids of the pinned records: no other field has a name of more than one character.
+local function pinned_in(about)
+  local ids = {}
+  for _, field in ipairs(redis.call('HKEYS', about)) do
+    if #field > 1 then ids[#ids + 1] = string.sub(field, 2) end
+  end
+  return ids
+end
+
+local function unpin_all(about)
+  for _, id in ipairs(pinned_in(about)) do redis.call('HDEL', about, 'p' .. id) end
 end
 
 -- Forgets all but the turn: a worker may clear a conversation and go on in his turn.

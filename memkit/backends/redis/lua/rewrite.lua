@@ -6,7 +6,7 @@ local DONE, MISSING, CONFLICT, INSIDE, EXISTS = 'done', 'missing', 'conflict', '
 local function cut_group(pos, place)
   local last
   local element = redis.call('LINDEX', pos, place + 1)
-  while element and (is_dead(element) or has(mark_of(element), FOLLOWS)) do
+  while element and joins(element) do
     if not is_dead(element) then last = id_of(element) end
     place = place + 1
     element = redis.call('LINDEX', pos, place + 1)

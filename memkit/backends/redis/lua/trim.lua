@@ -23,10 +23,7 @@ local function exempt(about, at)
     place = place + 1
     element = at(place)
   end
-  for _, field in ipairs(redis.call('HKEYS', about)) do
-    if #field > 1 and string.byte(field) == 112 then pinned = pinned + 1 end
-  end
-  return lead + pinned
+  return lead + pinned + #pinned_in(about)
 end
 
 -- The group that begins at a place: where it ends, its live records, whether one is pinned, the first and the last of them.
@@ -41,7 +38,7 @@ local function group_at(at, place)
     end
     place = place + 1
     element = at(place)
-  until not element or not (is_dead(element) or has(mark_of(element), FOLLOWS))
+  until not element or not joins(element)
   return place, lives, pinned, first, last
 end
 

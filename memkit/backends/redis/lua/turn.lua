@@ -6,10 +6,8 @@ local REFUSED = '!'
 
 -- Nil, or why a change in turn `turn` ('' for none) is refused.
 local function turn_problem(about, turn)
-  local lease = redis.call('HGET', about, 'l')
-  if not lease then return turn ~= '' and TURN_LOST or nil end
-  local number, ends = string.match(lease, '^(%d+):(%d+)$')
-  local left = tonumber(ends) - now_ms()
+  local number, ends = turn_of(about)
+  local left = (ends or 0) - now_ms()
   if left > 0 and turn == number then return nil end
   if turn ~= '' then return TURN_LOST end
   if left > 0 then return redis.error_reply('MKTURN ' .. digits(left)) end

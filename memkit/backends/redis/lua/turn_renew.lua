@@ -12,8 +12,8 @@ if not owned(about, user) then return NOT_OWNER end
 local done = replay(ops, lane, number)
 if done then return tonumber(done) or 0 end
 local now = now_ms()
-local holder, ends = string.match(redis.call('HGET', about, 'l') or '', '^(%d+):(%d+)$')
-local holds = holder == turn and tonumber(ends) > now
+local holder, ends = turn_of(about)
+local holds = holder == turn and ends > now
 if holds and ttl == 0 then
   -- The number stays: the next one must be above it.
   redis.call('HSET', about, 'l', turn .. ':0')

@@ -12,10 +12,10 @@ local done = replay(ops, lane, number)
 if done then return { done == '' and '0' or done, 0 } end
 
 local now = now_ms()
-local turn, ends = string.match(redis.call('HGET', about, 'l') or '', '^(%d+):(%d+)$')
-if turn and tonumber(ends) > now then
+local turn, ends = turn_of(about)
+if turn and ends > now then
   record(ops, lane, number, '0', window)
-  return { '0', tonumber(ends) - now }
+  return { '0', ends - now }
 end
 if stale then forget_about(about) end
 turn = digits(math.max(now_us(), (tonumber(turn) or 0) + 1))
