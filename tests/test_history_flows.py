@@ -301,7 +301,7 @@ def pages_of(size):
     """Pages so small that groups lie across them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(window_module, "_PAGE", size)
-        patch.setattr(window_module, "_LARGEST_PAGE", 2 * size)
+        patch.setattr(window_module, "LARGEST_PAGE", 2 * size)
         yield
 
 

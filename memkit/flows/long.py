@@ -20,7 +20,8 @@ from memkit.commands import (
 from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import ROUNDS, Store, outrun, remove_record, update_record
 from memkit.flows.check import Checked
-from memkit.flows.narrow import first_page, narrowed, next_page
+from memkit.flows.narrow import narrowed
+from memkit.flows.paging import first_page, next_page
 from memkit.flows.places import conversation
 from memkit.flows.stamp import Stamped, stamp_all
 from memkit.flows.working import ttl_ms
@@ -74,7 +75,7 @@ def _newest(ctx: Context, checked: Checked) -> Flow[Memories]:
     """The newest records, as many as the limit; a single page, but for what is damaged."""
     binding = ctx.bind(checked)
     limit, seen, out = checked.limit, set[str | None](), Memories()
-    size, skip = first_page(checked), 0
+    size, skip = first_page(checked.limit, is_filtered=False), 0
     while True:
         slots: Slots = yield TableRead(_place(checked), checked.user_id, size, skip)
         page = decode_all(ctx, binding, slots.records)

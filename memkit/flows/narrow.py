@@ -7,12 +7,7 @@ from memkit.flows.check import Checked
 from memkit.flows.select import matches
 from memkit.flows.words import rank
 
-__all__ = ["first_page", "narrowed", "next_page"]
-
-_PAGE = 64
-_LARGEST_PAGE = 1024
-# More than any server holds in one conversation; beyond 64 bits it would not know the number.
-_MOST = 1 << 40
+__all__ = ["narrowed"]
 
 
 def narrowed(ctx: Context, checked: Checked, records: Memories) -> Memories:
@@ -22,16 +17,3 @@ def narrowed(ctx: Context, checked: Checked, records: Memories) -> Memories:
         out = Memories(rank(out, checked.query, ctx.analyzer)[: checked.limit])
     out.damaged = records.damaged
     return out
-
-
-def first_page(checked: Checked) -> int | None:
-    """How many records to look at first; None for all."""
-    if checked.limit is None:
-        return None
-    wanted = max(checked.limit, _PAGE) if checked.filters else checked.limit
-    return min(wanted, _MOST)
-
-
-def next_page(size: int | None) -> int:
-    """How many records to look at after so many."""
-    return min(2 * max(size or 0, _PAGE), _LARGEST_PAGE)

@@ -12,14 +12,14 @@ from memkit.commands import (
     LogSlice,
     Mark,
     Place,
-    Slice,
     Slots,
     Swap,
 )
 from memkit.flows.base import Context, Flow, Memories, decode_all
 from memkit.flows.change import Store, remove_record, update_record
 from memkit.flows.check import Checked
-from memkit.flows.narrow import first_page, narrowed, next_page
+from memkit.flows.narrow import narrowed
+from memkit.flows.paging import collected, first_page
 from memkit.flows.places import conversation
 from memkit.flows.stamp import stamp_all
 from memkit.flows.working import ttl_ms
@@ -60,7 +60,8 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
 
     if checked.filters and checked.limit is not None:
         return (yield from _back(ctx, checked))
-    slots: Slots = yield LogRead(_place(checked), checked.user_id, first_page(checked))
+    size = first_page(checked.limit, is_filtered=False)
+    slots: Slots = yield LogRead(_place(checked), checked.user_id, size)
     out = decode_all(ctx, ctx.bind(checked), slots.records)
     # Removed records have places, too.
     if checked.limit is None or len(out) >= checked.limit or slots.scanned < checked.limit:
@@ -69,19 +70,15 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
 
 
 def _back(ctx: Context, checked: Checked) -> Flow[Memories]:
-    """The last records that pass the filters, page after page from the end, until there are as many as the limit."""
-    binding = ctx.bind(checked)
-    limit, out = checked.limit or 0, Memories()
-    size, before = first_page(checked), None
-    while True:
-        piece: Slice = yield LogSlice(_place(checked), checked.user_id, None, before, size, newest=True)
-        page = narrowed(ctx, checked, decode_all(ctx, binding, piece.records))
-        out[:0] = page
-        out.damaged = page.damaged + out.damaged
-        if not piece.more or len(out) >= limit:
-            del out[: max(len(out) - limit, 0)]
-            return out
-        size, before = next_page(size), piece.first
+    """The last records that pass the filters, as many as the limit."""
+
+    def take(raws: list[bytes]) -> Memories:
+        return narrowed(ctx, checked, decode_all(ctx, ctx.bind(checked), raws))
+
+    size = first_page(checked.limit, is_filtered=bool(checked.filters))
+    command = LogSlice(_place(checked), checked.user_id, count=size, newest=True)
+    found = yield from collected(command, checked.limit, take)
+    return Memories() if found is None else found
 
 
 def _ranked(ctx: Context, checked: Checked) -> Flow[Memories]:

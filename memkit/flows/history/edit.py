@@ -14,6 +14,7 @@ from memkit.flows.base import Flow
 from memkit.flows.change import ROUNDS, Change, Store, change_record, outrun
 from memkit.flows.history.conversation import Conversation
 from memkit.flows.history.tokens import with_tokens
+from memkit.flows.paging import LARGEST_PAGE
 from memkit.flows.stamp import succeeding
 from memkit.flows.touch import LEAST
 from memkit.ids import pack_id
@@ -22,7 +23,6 @@ from memkit.records import Memory, Message
 __all__ = ["clear", "get", "pop", "remove", "update"]
 
 _FIRST_LOOK = 1
-_LARGEST_LOOK = 1024
 
 
 def get(conversation: Conversation, message_id: Any) -> Flow[Message | None]:
@@ -110,7 +110,7 @@ def _last(conversation: Conversation) -> Flow[bytes | None]:
             return piece.records[-1]
         if not piece.more:
             return None
-        look = evolve(look, before=piece.first, count=min(2 * (look.count or 1), _LARGEST_LOOK))
+        look = evolve(look, before=piece.first, count=min(2 * (look.count or 1), LARGEST_PAGE))
 
 
 def clear(conversation: Conversation) -> Flow[int]:

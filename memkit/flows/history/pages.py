@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from memkit.commands import LogFind, LogSlice, Slice
+from memkit.commands import LogFind, LogSlice
 from memkit.errors import InvalidInputError, MemoryNotFoundError
 from memkit.flows import fields
-from memkit.flows.base import Flow, Memories, Messages
+from memkit.flows.base import Flow, Messages
 from memkit.flows.history.conversation import Conversation
+from memkit.flows.paging import collected, first_page
 from memkit.ids import pack_id
 from memkit.records import Message
 from memkit.results import START, Start
 
 __all__ = ["anchor", "messages"]
-
-_PAGE = 64
-_LARGEST_PAGE = 1024
-# More than any server holds in one conversation; beyond 64 bits it would not know the number.
-_MOST = 1 << 40
 
 
 @frozen
@@ -40,12 +36,8 @@ class _Wish:
     def command(self, conversation: Conversation) -> LogSlice:
         """What reads the first page."""
         after, before = _wire(self.after), _wire(self.before)
-        return LogSlice(conversation.log, conversation.user_id, after, before, self._first_page(), self.newest)
-
-    def _first_page(self) -> int | None:
-        if self.limit is None:
-            return None
-        return min(self.limit if self.role is None else max(self.limit, _PAGE), _MOST)
+        size = first_page(self.limit, is_filtered=self.role is not None)
+        return LogSlice(conversation.log, conversation.user_id, after, before, size, self.newest)
 
     def takes(self, message: Message) -> bool:
         return self.role is None or message.role == self.role
@@ -78,39 +70,17 @@ def _wire(place: str | Start | None) -> bytes | str | None:
 
 
 def _pages(conversation: Conversation, wish: _Wish) -> Flow[Messages]:
-    """Pages until there are as many as wanted: removed messages and those of other roles take places, too."""
-    out, command = Messages(), wish.command(conversation)
-    while True:
-        piece: Slice | None = yield command
-        if piece is None:
-            raise (yield from _missing(conversation, wish))
-        page = conversation.decode(piece.records)
-        _join(out, page, wish)
-        if not piece.more or wish.limit is None or len(out) >= wish.limit:
-            return _cut(out, wish)
-        command = _further(command, piece)
+    def take(raws: list[bytes]) -> Messages:
+        page = conversation.decode(raws)
+        # Records of other classes may stand in a log too.
+        out = Messages(record for record in page if isinstance(record, Message) and wish.takes(record))
+        out.damaged = page.damaged
+        return out
 
-
-def _join(out: Messages, page: Memories, wish: _Wish) -> None:
-    # Records of other classes may stand in a log too.
-    found = [record for record in page if isinstance(record, Message) and wish.takes(record)]
-    at = 0 if wish.newest else len(out)
-    out[at:at] = found
-    out.damaged = page.damaged + out.damaged if wish.newest else out.damaged + page.damaged
-
-
-def _cut(out: Messages, wish: _Wish) -> Messages:
-    if wish.limit is not None and wish.newest:
-        del out[: max(len(out) - wish.limit, 0)]
-    return out.first(wish.limit)
-
-
-def _further(command: LogSlice, piece: Slice) -> LogSlice:
-    """What reads the page beyond a piece."""
-    count = min(2 * max(command.count or 0, _PAGE), _LARGEST_PAGE)
-    if command.newest:
-        return evolve(command, before=piece.first, count=count)
-    return evolve(command, after=piece.last, count=count)
+    found = yield from collected(wish.command(conversation), wish.limit, take)
+    if found is None:
+        raise (yield from _missing(conversation, wish))
+    return found
 
 
 def _missing(conversation: Conversation, wish: _Wish) -> Flow[MemoryNotFoundError]:

@@ -14,14 +14,12 @@ from memkit.flows.base import Counter, Flow, Messages
 from memkit.flows.history.conversation import Conversation
 from memkit.flows.history.groups import Group, Item, groups_of, leading, orphans
 from memkit.flows.history.tokens import check_counter, tokens_of
+from memkit.flows.paging import LARGEST_PAGE, MOST
 from memkit.records import Memory, Message
 
 __all__ = ["Bounds", "Picker", "window"]
 
 _PAGE = 32
-_LARGEST_PAGE = 1024
-# More than any server holds in one conversation; beyond 64 bits it would not know the number.
-_MOST = 1 << 40
 
 
 @frozen
@@ -42,7 +40,7 @@ class Bounds:
     def first_page(self) -> int | None:
         """How many places are looked at first; None for all of them."""
         if self.tokens is None:
-            return None if self.last is None else min(self.last, _MOST)
+            return None if self.last is None else min(self.last, MOST)
         return _PAGE if self.last is None else min(self.last, _PAGE)
 
     def weight(self, messages: Iterable[Message]) -> int:
@@ -207,7 +205,7 @@ def window(conversation: Conversation, last: Any, tokens: Any, counter: Any) -> 
     sheet.pick(picker)
     size = bounds.first_page or 0
     while picker.is_hungry and not sheet.is_whole:
-        size = min(max(2 * size, _PAGE), _LARGEST_PAGE)
+        size = min(max(2 * size, _PAGE), LARGEST_PAGE)
         piece: Slice = yield sheet.command(conversation, size)
         sheet.extend(piece)
         sheet.pick(picker)
