@@ -24,13 +24,14 @@ from memkit.ids import unpack_id
 from memkit.records import Memory
 from memkit.values import RefusedValue, plain_map, revive_map
 
-__all__ = ["MAX_RECORD_BYTES", "Binding", "Codec", "Envelope", "binding_of"]
+__all__ = ["CREATED", "FIELDS", "ID", "MAX_RECORD_BYTES", "SCOPE", "Binding", "Codec", "Envelope", "binding_of"]
 
 MAX_RECORD_BYTES = 8 << 20
 _SHOWN = 100
 
-_SCHEMA, _TYPE, _SCOPE, _ID, _CREATED, _UPDATED, _VERSION, _METADATA = range(8)
-_FIELDS = 8
+SCHEMA, TYPE, SCOPE, ID, CREATED, UPDATED, VERSION, METADATA = range(8)
+FIELDS = 8
+"""Places in the wire record; from `FIELDS` on stand those of its type."""
 
 
 class Binding(NamedTuple):
@@ -121,15 +122,15 @@ class Codec:
         kind = self._type_of(record, path)
         old = serializer_of(raw)
         values = old.unpack(raw)
-        newer = values[_TYPE] == kind.name and values[_SCHEMA] > kind.schema
+        newer = values[TYPE] == kind.name and values[SCHEMA] > kind.schema
         if not (newer or keep_fields):
             return self.encode(record, envelope, path)
         codec = Codec(old, self.max_bytes, self.types)
         fresh = old.split(codec.encode(record, envelope, path))
         elements = old.split(raw)
-        elements[_SCOPE:_FIELDS] = fresh[_SCOPE:_FIELDS]
+        elements[SCOPE:FIELDS] = fresh[SCOPE:FIELDS]
         if not keep_fields:
-            elements[_FIELDS : _FIELDS + len(kind.fields)] = _padded(record, kind, old)
+            elements[FIELDS : FIELDS + len(kind.fields)] = _padded(record, kind, old)
         return self._sized(_joined(old, elements, path), path)
 
     def rebound(self, raw: bytes, scope: int, path: str) -> bytes:
@@ -145,7 +146,7 @@ class Codec:
         """
         serializer = serializer_of(raw)
         elements = serializer.split(raw)
-        elements[_SCOPE] = serializer.element(scope)
+        elements[SCOPE] = serializer.element(scope)
         return self._sized(_joined(serializer, elements, path), path)
 
     def pack_map(self, value: Mapping[str, Any], path: str) -> bytes:
@@ -167,7 +168,7 @@ class Codec:
             CorruptRecordError: the bytes are damaged; names the place.
         """
         try:
-            return revive_map(serializer_of(raw).unpack(raw)[_METADATA])
+            return revive_map(serializer_of(raw).unpack(raw)[METADATA])
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
             # The error's own text could hold a piece of the data.
             problem = f"stored metadata is damaged: it is not what it should be ({type(error).__name__})"
@@ -268,10 +269,10 @@ def _padded(record: Memory, kind: RecordType, serializer: Serializer) -> list[by
 
 
 def _load(kind: RecordType, schema: int, record_id: str, values: list[Any]) -> Memory:
-    created, updated, version, metadata = values[_CREATED:_FIELDS]
+    created, updated, version, metadata = values[CREATED:FIELDS]
     if type(created) is not int or type(version) is not int:
         raise ValueError("the envelope is not made of ints")
-    fields = _upcast(kind, schema, values[_FIELDS:])
+    fields = _upcast(kind, schema, values[FIELDS:])
     created_at = from_us(created)
     return kind.cls(
         id=record_id,

@@ -134,15 +134,11 @@ class Store:
 
     def read(self, command: Owned[Any], kind: type[P], now: float) -> P | None:
         """The part that a command reads, or None if it is not there; raises as `owned`."""
-        scope = self.owned(command, now)
-        part = None if scope is None else scope.parts.get(command.place.part)
-        return part if isinstance(part, kind) else None
+        return _part_of(self.owned(command, now), command, kind)
 
     def change(self, command: Owned[Any], kind: type[P], now: float) -> P | None:
         """The part that a command changes, or None if it is not there; raises as `opened`."""
-        if self.fences:
-            self.fences.refuse(command.place, now)
-        return self.read(command, kind, now)
+        return _part_of(self.opened(command, now), command, kind)
 
     def in_turn(self, command: InTurn[Any], kind: type[P], now: float) -> P | None:
         """The same for a command that is refused during the turns of others; raises as `Turns.admit`, too."""
@@ -275,3 +271,8 @@ class Store:
             self.size -= scope.size
             self._floor = max(self._floor, scope.floor)
             del self._scopes[name]
+
+
+def _part_of(scope: Scope | None, command: Owned[Any], kind: type[P]) -> P | None:
+    part = None if scope is None else scope.parts.get(command.place.part)
+    return part if isinstance(part, kind) else None

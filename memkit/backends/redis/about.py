@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, heading, scripted
+from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Token, Wiring, heading, scripted
 from memkit.commands import (
     About,
     AboutErase,
@@ -21,13 +21,12 @@ from memkit.commands import (
 
 __all__ = ["BUILDERS"]
 
-_ALL = "wm log idx ltm br"
 _ABSENT = -2
 
 
 def _read(command: AboutRead, token: Token, wiring: Wiring) -> Call:
     del token
-    return scripted("about_read", wiring, command, f"about {_ALL}", [command.owner or ""], _about)
+    return scripted("about_read", wiring, command, f"about {ALL_DATA}", [command.owner or ""], _about)
 
 
 def _about(reply: list[Any] | None) -> About | None:
@@ -61,17 +60,17 @@ def _set(command: AboutSet, token: Token, wiring: Wiring) -> Call:
     if command.metadata is not None:
         fields += ["m", command.metadata]
     return scripted(
-        "about_set", wiring, command, f"ops about {_ALL}", [*heading(command, token, wiring), *fields], bool
+        "about_set", wiring, command, f"ops about {ALL_DATA}", [*heading(command, token, wiring), *fields], bool
     )
 
 
 def _expire(command: AboutExpire, token: Token, wiring: Wiring) -> Call:
-    parts = f"ops about pos ltz ltx {_ALL}"
+    parts = f"ops about pos ltz ltx {ALL_DATA}"
     return scripted("about_expire", wiring, command, parts, heading(command, token, wiring), bool)
 
 
 def _erase(command: AboutErase, token: Token, wiring: Wiring) -> Call:
-    parts = f"ops about gone pos ltz ltx {_ALL}"
+    parts = f"ops about gone pos ltz ltx {ALL_DATA}"
     arguments = [*heading(command, token, wiring), int(command.dry)]
     return scripted("about_erase", wiring, command, parts, arguments, _erased)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, heading, scripted
+from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Token, Wiring, heading, scripted
 from memkit.backends.redis.log import anchor, rewritten
 from memkit.commands import BranchRow, LogBranches, LogCut, LogRestore
 from memkit.ids import key_id
 
 __all__ = ["BUILDERS"]
 
-_PARTS = "pos gone ops about wm log idx ltm br"
+_PARTS = f"pos gone ops about {ALL_DATA}"
 
 
 def _cut(command: LogCut, token: Token, wiring: Wiring) -> Call:
@@ -28,7 +28,7 @@ def _restore(command: LogRestore, token: Token, wiring: Wiring) -> Call:
 def _branches(command: LogBranches, token: Token, wiring: Wiring) -> Call:
     del token
     arguments: list[Argument] = [command.owner or ""]
-    return scripted("log_branches", wiring, command, "about wm log idx ltm br", arguments, _rows)
+    return scripted("log_branches", wiring, command, f"about {ALL_DATA}", arguments, _rows)
 
 
 def _rows(replies: list[list[Any]]) -> list[BranchRow]:

@@ -13,7 +13,20 @@ from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.scripts import script
 from memkit.commands import Command, Effect, InTurn, Owned
 
-__all__ = ["Argument", "Call", "Commands", "Token", "Wiring", "digest", "heading", "packed", "plain", "scripted"]
+__all__ = [
+    "ALL_DATA",
+    "Argument",
+    "Call",
+    "Commands",
+    "Token",
+    "Wiring",
+    "called",
+    "digest",
+    "heading",
+    "packed",
+    "plain",
+    "scripted",
+]
 
 Argument = bytes | str | int
 Commands = tuple[tuple[Argument, ...], ...]
@@ -88,7 +101,7 @@ def _turn(command: InTurn[Any]) -> Argument:
     return "" if command.turn is None else command.turn
 
 
-_ALL_DATA = "wm log idx ltm br"
+ALL_DATA = "wm log idx ltm br"
 """Parts that say whether a conversation has any data; see ``lua/owner.lua``."""
 
 
@@ -108,12 +121,16 @@ def scripted(  # noqa: PLR0917 - all of it is always given
     """
     prefix = wiring.keys.prefix(command.place)
     owned = isinstance(command, Owned) and command.owner is not None
-    needed = f"{parts} {_ALL_DATA}" if owned and not parts.endswith(_ALL_DATA) else parts
+    needed = f"{parts} {ALL_DATA}" if owned and not parts.endswith(ALL_DATA) else parts
     keys = [prefix + part.encode() for part in needed.split()]
     if command.effect is not Effect.READ:
         keys.insert(0, wiring.keys.fence(command.place))
-    sent = ("EVALSHA", script(name).digest, len(keys), *keys, *arguments)
-    return Call((sent,), lambda replies: parse(replies[0]))
+    return called(name, keys, arguments, parse)
+
+
+def called(name: str, keys: list[bytes], arguments: list[Argument], parse: Callable[[Any], Any]) -> Call:
+    """A call of one script with keys that are known already."""
+    return plain(("EVALSHA", script(name).digest, len(keys), *keys, *arguments), parse)
 
 
 def plain(sent: tuple[Argument, ...], parse: Callable[[Any], Any]) -> Call:

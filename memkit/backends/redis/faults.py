@@ -154,21 +154,20 @@ def error_of(fault: Fault, server: str) -> MemkitError:
         return AuthenticationError(f"{server} refused the login or the command: {fault.code} {fault}")
     if fault.code in _CLUSTER:
         return ServerError(fault.code, f"{server} is a node of a cluster: use a redis+cluster:// URL")
-    if fault.code == "MKTURN":
-        return TurnHeldError(int(str(fault)) / 1000)
     known = _ERRORS.get(fault.code)
-    return ServerError(fault.code, str(fault)) if known is None else known(server)
+    return ServerError(fault.code, str(fault)) if known is None else known(server, str(fault))
 
 
-_ERRORS: dict[str, Callable[[str], MemkitError]] = {
-    "OOM": lambda server: CapacityError(f"{server} is out of memory: raise maxmemory or delete data"),
-    "MKOWNER": lambda _: OwnerMismatchError(),
-    "MKERASED": lambda _: ErasedError(),
-    "MKLOST": lambda _: TurnLostError(),
-    "MKDAMAGED": lambda server: CorruptRecordError(
+_ERRORS: dict[str, Callable[[str, str], MemkitError]] = {
+    "OOM": lambda server, _: CapacityError(f"{server} is out of memory: raise maxmemory or delete data"),
+    "MKOWNER": lambda _server, _text: OwnerMismatchError(),
+    "MKERASED": lambda _server, _text: ErasedError(),
+    "MKLOST": lambda _server, _text: TurnLostError(),
+    "MKTURN": lambda _, text: TurnHeldError(int(text) / 1000),
+    "MKDAMAGED": lambda server, _: CorruptRecordError(
         "a stored value is damaged: it has no head; store another one, or delete it", server
     ),
-    "MKHALF": lambda server: CorruptRecordError(
+    "MKHALF": lambda server, _: CorruptRecordError(
         "the server evicted one key of a log and not the other: choose noeviction", server
     ),
 }

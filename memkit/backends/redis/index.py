@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, plain, scripted
-from memkit.backends.redis.scripts import script
+from memkit.backends.redis.calls import Argument, Call, Token, Wiring, called, plain, scripted
 from memkit.commands import IndexDrop, IndexFence, IndexPage, IndexRead, IndexRow, IndexSize, IndexTouch
 
 __all__ = ["BUILDERS"]
@@ -27,8 +26,7 @@ def _scripted(
     """A call of a script that changes one name: the fences of the index and of the name stand first."""
     prefix = wiring.keys.prefix(command.place)
     fences = wiring.keys.fence(command.place), wiring.keys.fence(command.place, command.name)
-    sent = ("EVALSHA", script(name).digest, 4, *fences, prefix + b"cv", prefix + b"cx", *arguments)
-    return plain(sent, parse)
+    return called(name, [*fences, prefix + b"cv", prefix + b"cx"], arguments, parse)
 
 
 def _read(command: IndexRead, token: Token, wiring: Wiring) -> Call:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, heading, plain, scripted
+from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Token, Wiring, digest, heading, plain, scripted
 from memkit.commands import (
     Cursor,
     Entry,
@@ -20,6 +20,7 @@ from memkit.commands import (
     LogRewrite,
     LogSlice,
     LogWindow,
+    Opening,
     Outcome,
     Rewritten,
     Slice,
@@ -33,7 +34,6 @@ __all__ = ["BUILDERS", "anchor", "rewritten", "swap_of"]
 
 _DEAD = b"\xc0"
 _NAMED, _GIVEN = 64, 96
-_ALL = "wm log idx ltm br"
 
 
 def _flags(entries: tuple[Entry, ...]) -> bytes:
@@ -47,11 +47,7 @@ def _pieces(entries: tuple[Entry, ...]) -> list[Argument]:
 def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
     entries = command.entries
     arguments = [*heading(command, token, wiring), _flags(entries), _options(command), *_pieces(entries)]
-    return scripted("log_append", wiring, command, "log pos idx gone ops about", arguments, _count)
-
-
-def _count(reply: int | None) -> int | None:
-    return reply
+    return scripted("log_append", wiring, command, "log pos idx gone ops about", arguments, lambda count: count)
 
 
 def _options(command: LogAppend) -> bytes:
@@ -61,15 +57,14 @@ def _options(command: LogAppend) -> bytes:
         "age": command.retention.age_ms,
         "whole": command.whole,
         "alone": command.alone,
-        **(_opening(command) if command.opening is not None else {}),
+        **_opening(command.opening),
     }
     given = {name: value for name, value in asked.items() if value}
     # The msgpack of scripts has no type for bytes.
     return bytes(msgpack.packb(given, use_bin_type=False)) if given else b""
 
 
-def _opening(command: LogAppend) -> dict[str, Any]:
-    opening = command.opening
+def _opening(opening: Opening | None) -> dict[str, Any]:
     if opening is None:
         return {}
     created = None if opening.created_us is None else str(opening.created_us)
@@ -82,7 +77,7 @@ def _read(command: LogRead, token: Token, wiring: Wiring) -> Call:
     first = 0 if command.count is None else -command.count
     if command.owner is None:
         return plain(("LRANGE", wiring.keys.key(command.place), first, -1), _slots)
-    return scripted("log_read", wiring, command, f"log about {_ALL}", [command.owner, first], _slots)
+    return scripted("log_read", wiring, command, f"log about {ALL_DATA}", [command.owner, first], _slots)
 
 
 def _alive(wires: list[bytes]) -> list[bytes]:
@@ -149,11 +144,13 @@ def _replace(command: LogReplace, token: Token, wiring: Wiring) -> Call:
 
 def _remove(command: LogRemove, token: Token, wiring: Wiring) -> Call:
     arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old)]
-    return scripted("log_remove", wiring, command, f"pos gone ops about {_ALL}", arguments, swap_of)
+    return scripted("log_remove", wiring, command, f"pos gone ops about {ALL_DATA}", arguments, swap_of)
 
 
 def _clear(command: LogClear, token: Token, wiring: Wiring) -> Call:
-    return scripted("log_clear", wiring, command, f"pos gone ops about {_ALL}", heading(command, token, wiring), int)
+    return scripted(
+        "log_clear", wiring, command, f"pos gone ops about {ALL_DATA}", heading(command, token, wiring), int
+    )
 
 
 def anchor(wire_id: bytes | str | None) -> bytes:
@@ -175,7 +172,7 @@ def _rewrite(command: LogRewrite, token: Token, wiring: Wiring) -> Call:
         _flags(command.entries),
         *_pieces(command.entries),
     ]
-    return scripted("log_rewrite", wiring, command, f"log pos idx gone ops about {_ALL}", arguments, rewritten)
+    return scripted("log_rewrite", wiring, command, f"log pos idx gone ops about {ALL_DATA}", arguments, rewritten)
 
 
 def rewritten(reply: list[Any]) -> Rewritten:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Call, Token, Wiring, heading, plain, scripted
+from memkit.backends.redis.calls import ALL_DATA, Call, Token, Wiring, heading, plain, scripted
 from memkit.commands import PutResult, RecordDrop, RecordGet, RecordLoad, RecordPut, StoredRecord
 
 __all__ = ["BUILDERS"]
@@ -53,7 +53,7 @@ def _stored(value: bytes | None) -> StoredRecord | None:
 def _drop(command: RecordDrop, token: Token, wiring: Wiring) -> Call:
     expected = -1 if command.expected is None else command.expected
     arguments = [*heading(command, token, wiring), expected]
-    return scripted("record_drop", wiring, command, "ops about wm log idx ltm br", arguments, _dropped)
+    return scripted("record_drop", wiring, command, f"ops about {ALL_DATA}", arguments, _dropped)
 
 
 def _dropped(reply: list[int]) -> PutResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, digest, heading, scripted
+from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Token, Wiring, digest, heading, scripted
 from memkit.backends.redis.log import swap_of
 from memkit.commands import (
     Row,
@@ -65,12 +65,12 @@ def _slots(replies: list[bytes]) -> Slots:
 
 def _remove(command: TableRemove, token: Token, wiring: Wiring) -> Call:
     arguments = [*heading(command, token, wiring), id_key(command.id), digest(command.old)]
-    return scripted("table_remove", wiring, command, "ltz ltx ops about wm log idx ltm br", arguments, swap_of)
+    return scripted("table_remove", wiring, command, f"ltz ltx ops about {ALL_DATA}", arguments, swap_of)
 
 
 def _clear(command: TableClear, token: Token, wiring: Wiring) -> Call:
     arguments = heading(command, token, wiring)
-    return scripted("table_clear", wiring, command, "ltz ltx ops about wm log idx ltm br", arguments, int)
+    return scripted("table_clear", wiring, command, f"ltz ltx ops about {ALL_DATA}", arguments, int)
 
 
 BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {

@@ -9,7 +9,7 @@ from attrs import frozen
 from memkit.clock import from_us
 from memkit.codec.bombs import SMALL, check_json
 from memkit.codec.serializers import JsonSerializer, MsgpackSerializer, serializer_of
-from memkit.codec.wire import Binding, Codec
+from memkit.codec.wire import CREATED, FIELDS, ID, SCOPE, Binding, Codec
 from memkit.errors import CorruptRecordError
 from memkit.ids import pack_id, unpack_id
 from memkit.records import Memory
@@ -17,8 +17,6 @@ from memkit.values import MAX_DEPTH, revive_map
 
 __all__ = ["Bound", "bound", "to_json"]
 
-_SCHEMA, _TYPE, _SCOPE, _ID, _CREATED, _UPDATED, _VERSION, _METADATA = range(8)
-_FIELDS = 8
 _UUID_BYTES = 16
 _MAX_ID = 1 << 16
 # Values are nested MAX_DEPTH deep at most, and each of their levels may be tagged; the rest is for the record itself.
@@ -59,7 +57,7 @@ def to_json(codec: Codec, raw: bytes, binding: Binding) -> bytes:
     except ValueError as error:
         raise CorruptRecordError(f"a stored record is damaged: {error}", binding.name) from None
     _read(codec, raw, values, binding)
-    values[_SCOPE] = None
+    values[SCOPE] = None
     try:
         packed = _json.pack(list(values))
         if len(packed) > SMALL:
@@ -83,9 +81,9 @@ def bound(codec: Codec, element: Any, binding: Binding) -> Bound:
     """
     try:
         values = _values(element)
-        values[_SCOPE] = binding.scope
+        values[SCOPE] = binding.scope
         # It is what takes the least: ints of 64 bits, text for keys.
-        wire, record_id = _msgpack.pack(values), values[_ID]
+        wire, record_id = _msgpack.pack(values), values[ID]
         if codec.serializer.name != _msgpack.name:
             wire = codec.serializer.pack(list(values))
         record = _read(codec, wire, values, binding)
@@ -93,13 +91,13 @@ def bound(codec: Codec, element: Any, binding: Binding) -> Bound:
         raise ValueError(error.problem) from None
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise ValueError(f"it is none of memkit's ({type(error).__name__})") from None
-    return Bound(record_id, values[_CREATED], wire, record)
+    return Bound(record_id, values[CREATED], wire, record)
 
 
 def _values(element: Any) -> list[Any]:
     values = _msgpack.unpack(element) if type(element) is bytes else list(element)
-    if type(values[_ID]) is str:
-        values[_ID] = pack_id(values[_ID])
+    if type(values[ID]) is str:
+        values[ID] = pack_id(values[ID])
     if not (_right_id(values) and _shallow(values)):
         raise ValueError("its id is none, or it is nested too deeply")
     return values
@@ -126,8 +124,8 @@ def _read(codec: Codec, raw: bytes, values: list[Any], binding: Binding) -> Memo
         return codec.decode(raw, binding)
     if len(raw) > codec.max_bytes:
         raise CorruptRecordError(f"a stored record has {len(raw)} bytes, more than {codec.max_bytes}", binding.name)
-    record_id = unpack_id(values[_ID])
-    if values[_SCOPE] != binding.scope:
+    record_id = unpack_id(values[ID])
+    if values[SCOPE] != binding.scope:
         raise CorruptRecordError("a record turned up that belongs to another place", binding.name, record_id)
     if not _right_head(values):
         raise CorruptRecordError("a stored record is damaged: its head is none", binding.name, record_id)
@@ -135,22 +133,22 @@ def _read(codec: Codec, raw: bytes, values: list[Any], binding: Binding) -> Memo
 
 
 def _is_known(codec: Codec, values: list[Any]) -> bool:
-    schema, name = values[:_SCOPE]
+    schema, name = values[:SCOPE]
     kind = codec.types.named(name) if type(name) is str else None
     return kind is not None and type(schema) is int and schema <= kind.schema
 
 
 def _right_id(values: list[Any]) -> bool:
-    if len(values) < _FIELDS:
+    if len(values) < FIELDS:
         return False
-    wire = values[_ID]
+    wire = values[ID]
     if type(wire) is bytes:
         return len(wire) == _UUID_BYTES
     return type(wire) is str and 0 < len(wire) <= _MAX_ID and pack_id(wire) == wire
 
 
 def _right_head(values: list[Any]) -> bool:
-    schema, name, _, _, created, updated, version, metadata = values[:_FIELDS]
+    schema, name, _, _, created, updated, version, metadata = values[:FIELDS]
     updated = created if updated is None else updated
     if type(name) is not str or any(type(number) is not int for number in (schema, created, updated, version)):
         return False
