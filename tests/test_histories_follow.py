@@ -50,7 +50,10 @@ def write(url, name, proxy, fault):
 def read(url, name):
     """Follow from the start until all messages came."""
     with MemoryKit(RedisMemoryManager(url, retry=PATIENT, attempt_timeout=0.1)) as kit:
-        return [message.content for message in itertools.islice(kit.history(name).follow(START, poll=0.02), COUNT)]
+        return [
+            message.content
+            for message in itertools.islice(kit.history(name).follow(START, poll=0.02, timeout=8), COUNT)
+        ]
 
 
 def aread(url, name):
@@ -59,7 +62,7 @@ def aread(url, name):
     async def follow():
         seen = []
         async with AsyncMemoryKit(AsyncRedisMemoryManager(url, retry=PATIENT, attempt_timeout=0.1)) as kit:
-            async for message in kit.history(name).follow(START, poll=0.02):
+            async for message in kit.history(name).follow(START, poll=0.02, timeout=8):
                 seen.append(message.content)
                 if len(seen) == COUNT:
                     break
