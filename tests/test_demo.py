@@ -115,7 +115,10 @@ def test_output_that_is_no_terminal():
 
 def test_interrupt_leaves_nothing_behind(clean):
     """Ctrl-C in the middle of the writes ends the command soon, and its server with it."""
+    # A shell that starts the tests in the background has them ignore it, and they would hand that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen([*COMMAND, "demo", "--seconds", "30"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     server = _server_of(clean)
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
