@@ -60,4 +60,5 @@ def from_us(us: int) -> datetime:
     Raises:
         OverflowError: the moment is outside of the years 1 to 9999.
     """
-    return _EPOCH + timedelta(microseconds=us)
+    # Quicker than a timedelta of so many microseconds, and as exact.
+    return _EPOCH + us * _US

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
 
 __all__ = ["IdSource", "id_key", "key_id", "new_id", "pack_id", "unpack_id"]
 
-_COUNTER_BITS = 12
-_COUNTER_MAX = (1 << _COUNTER_BITS) - 1
+_MS_SHIFT = 16
+_COUNTER_MAX = 0xFFF
 # A new millisecond starts low in the counter, so that a burst has room before it borrows the next millisecond.
 _START_MASK = 0x3FF
-_VERSION = 7 << 76
+_VERSION = 7 << 12
 _VARIANT = 2 << 62
 _RANDOM_MASK = (1 << 62) - 1
 _UUID_TEXT = 36
 _UUID_BYTES = 16
+_split = struct.Struct(">HQ").unpack
+_join = struct.Struct(">QQ").pack
 
 
 def _system_ms() -> int:
@@ -39,21 +42,22 @@ class IdSource:
         self._now_ms = now_ms
         self._entropy = entropy
         self._lock = threading.Lock()
-        self._last = (0, 0)
+        # The first half of the last id: milliseconds, version and counter.
+        self._first = _VERSION
 
     def fresh(self) -> bytes:
         """A new id as 16 bytes."""
-        seed = int.from_bytes(self._entropy(10), "big")
+        start, random = _split(self._entropy(10))
         with self._lock:
-            ms, counter = self._last = self._next(self._now_ms(), seed >> 64)
-        value = ms << 80 | _VERSION | counter << 64 | _VARIANT | seed & _RANDOM_MASK
-        return value.to_bytes(_UUID_BYTES, "big")
-
-    def _next(self, now: int, start: int) -> tuple[int, int]:
-        ms, counter = self._last
-        if now > ms:
-            return now, start & _START_MASK
-        return (ms, counter + 1) if counter < _COUNTER_MAX else (ms + 1, 0)
+            now, first = self._now_ms(), self._first
+            if now > first >> _MS_SHIFT:
+                first = now << _MS_SHIFT | _VERSION | start & _START_MASK
+            elif first & _COUNTER_MAX < _COUNTER_MAX:
+                first += 1
+            else:
+                first = (first >> _MS_SHIFT) + 1 << _MS_SHIFT | _VERSION
+            self._first = first
+        return _join(first, _VARIANT | random & _RANDOM_MASK)
 
 
 _default = IdSource()
@@ -94,5 +98,7 @@ def unpack_id(wire: bytes | str) -> str:
     """The text of an id from its wire form."""
     if isinstance(wire, str):
         return wire
+    if type(wire) is bytes and len(wire) == _UUID_BYTES:
+        return f"{wire[:4].hex()}-{wire[4:10].hex('-', 2)}-{wire[10:].hex()}"
     digits = wire.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

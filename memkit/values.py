@@ -12,16 +12,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memkit.clock import from_us, to_us
+from memkit.sealing import SealedDict, SealedList
 
 __all__ = [
+    "LEAVES",
     "MAX_DEPTH",
     "MAX_VALUES",
+    "NESTED",
     "RefusedValue",
     "check_int",
     "check_text",
     "check_time",
     "plain",
     "plain_map",
+    "quick_map",
     "revive",
     "revive_map",
 ]
@@ -30,6 +34,8 @@ MAX_DEPTH = 64
 MAX_VALUES = 100_000
 
 _SCALARS = frozenset({str, bool, float, bytes, type(None)})
+LEAVES = _SCALARS | {int}
+NESTED = frozenset({list, dict})
 _INT_MIN = -(1 << 63)
 _INT_MAX = (1 << 64) - 1
 _TIME_MIN = to_us(datetime.min.replace(tzinfo=UTC))
@@ -86,9 +92,9 @@ def plain(value: Any, depth: int = 0) -> Any:
         return value
     if depth >= MAX_DEPTH:
         raise RefusedValue(f"is nested deeper than {MAX_DEPTH}: flatten it")
-    if kind is list:
+    if kind is list or kind is SealedList:
         return _plain_list(value, depth + 1)
-    if kind is dict:
+    if kind is dict or kind is SealedDict:
         return _escape(_plain_items(value, depth + 1))
     if kind is datetime:
         return {"$time": check_time(value)}
@@ -105,6 +111,36 @@ def _plain_list(value: list[Any], depth: int) -> list[Any]:
     return out
 
 
+def quick_map(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What `plain_map` makes of a mapping, for a packer that refuses what is no Unicode, and ints beyond 64 bits.
+
+    Raises:
+        RefusedValue: something in it cannot be stored; its path is not filled in.
+    """
+    return _quick_map(value, 1) if type(value) is dict else plain_map(value)
+
+
+def _quick_map(value: dict[str, Any], depth: int) -> dict[str, Any]:
+    # Nobody else can change the copy between these checks and the packing.
+    out = value.copy()
+    for key, item in out.items():
+        if type(key) is not str:
+            raise RefusedValue("has a key that is no text")
+        if type(item) not in LEAVES:
+            out[key] = _quick(item, depth)
+    return out if len(out) != 1 else _escape(out)
+
+
+def _quick(value: Any, depth: int) -> Any:
+    """The written form of anything but a leaf."""
+    kind = type(value)
+    if kind is list and depth < MAX_DEPTH:
+        return [item if type(item) in LEAVES else _quick(item, depth + 1) for item in value]
+    if kind is dict and depth < MAX_DEPTH:
+        return _quick_map(value, depth + 1)
+    return plain(value, depth)
+
+
 def _escape(value: dict[str, Any]) -> dict[str, Any]:
     return {"$map": value} if len(value) == 1 and next(iter(value)).startswith("$") else value
 
@@ -115,7 +151,9 @@ def revive_map(value: Any) -> dict[str, Any]:
     Raises:
         ValueError: it was not written by `plain_map`.
     """
-    found = revive(value) if type(value) is dict and len(value) == 1 else _revive_items(value)
+    if type(value) is not dict or len(value) != 1:
+        return _revive_items(value)
+    found = revive(value)
     if type(found) is not dict:
         raise ValueError("a mapping is expected")
     return found
@@ -124,18 +162,21 @@ def revive_map(value: Any) -> dict[str, Any]:
 def _revive_items(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError("a mapping is expected")
+    out = value
     for key, item in value.items():
         if type(key) is not str:
             raise ValueError("a key is not text")
-        if type(item) is dict or type(item) is list:
-            return {key: revive(item) for key, item in value.items()}
-    return value
+        if type(item) in NESTED:
+            if out is value:
+                out = value.copy()
+            out[key] = revive(item)
+    return out
 
 
 def revive(value: Any) -> Any:
     """A value from its written form."""
     if type(value) is list:
-        return [revive(item) for item in value]
+        return [revive(item) if type(item) in NESTED else item for item in value]
     if type(value) is not dict:
         return value
     if len(value) == 1:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import field, frozen
 
+from memkit.codec.compiled import QuickDump, QuickLoad, compile_dump, compile_load
 from memkit.codec.shapes import Field, field_of
 from memkit.errors import ConfigurationError
 from memkit.records import (
@@ -55,11 +56,18 @@ class RecordType:
 
 
 class Registry:
-    """Record types by class and by name."""
+    """Record types by class and by name.
+
+    Attributes:
+        dumps: what dumps the records of a class while they are usual; see `memkit.codec.compiled`.
+        loads: what loads those of a type, by its name.
+    """
 
     def __init__(self) -> None:
         self._by_class: dict[type, RecordType] = {}
         self._by_name: dict[str, RecordType] = {}
+        self.dumps: dict[type, QuickDump] = {}
+        self.loads: dict[str, QuickLoad] = {}
 
     def add(
         self, cls: type[Memory], name: str, schema: int, upcasters: Mapping[int, Upcaster], *, trims: bool = False
@@ -70,6 +78,8 @@ class Registry:
             raise ConfigurationError([f"the record name {name!r} belongs to {known.cls.__qualname__}"])
         entry = RecordType(cls, name, schema, dict(upcasters), _own_fields(cls), trims)
         self._by_class[cls] = self._by_name[name] = entry
+        self.dumps[cls] = compile_dump(name, schema, entry.fields, trims=trims)
+        self.loads[name] = compile_load(cls, schema, entry.fields)
 
     def of(self, cls: type) -> RecordType | None:
         """The type of a class, or None."""

@@ -21,7 +21,7 @@ from memkit.codec.bombs import SMALL, check_json, check_msgpack
 from memkit.ids import pack_id, unpack_id
 from memkit.values import MAX_VALUES
 
-__all__ = ["SERIALIZERS", "JsonSerializer", "MsgpackSerializer", "Serializer", "serializer_of"]
+__all__ = ["SERIALIZERS", "JsonSerializer", "MsgpackSerializer", "Serializer", "packers", "refuse", "serializer_of"]
 
 _ID = 3
 
@@ -64,8 +64,19 @@ class Serializer(ABC):
         """The bytes of one element."""
 
 
-def _refuse(code: int, data: bytes) -> Any:
+def refuse(code: int, data: bytes) -> Any:
+    """What an extension type becomes."""
     raise ValueError(f"extension type {code} with {len(data)} bytes is not allowed")
+
+
+class _Packers(threading.local):
+    """One packer for each thread: a packer fills a buffer of its own."""
+
+    def __init__(self) -> None:
+        self.pack = msgpack.Packer(strict_types=True).pack
+
+
+packers = _Packers()
 
 
 class MsgpackSerializer(Serializer):
@@ -73,15 +84,8 @@ class MsgpackSerializer(Serializer):
 
     name = "msgpack"
 
-    def __init__(self) -> None:
-        self._local = threading.local()
-
     def element(self, value: Any) -> bytes:
-        try:
-            pack = self._local.pack
-        except AttributeError:
-            pack = self._local.pack = msgpack.Packer(strict_types=True).pack
-        packed: bytes = pack(value)
+        packed: bytes = packers.pack(value)
         if len(packed) > SMALL:
             check_msgpack(packed)
         return packed
@@ -99,7 +103,7 @@ class MsgpackSerializer(Serializer):
                 raw,
                 raw=False,
                 strict_map_key=True,
-                ext_hook=_refuse,
+                ext_hook=refuse,
                 max_array_len=limit,
                 max_map_len=limit,
                 max_str_len=size,

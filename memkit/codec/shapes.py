@@ -29,12 +29,29 @@ from memkit.records import (
 )
 from memkit.values import RefusedValue, check_int, check_text, check_time, plain, plain_map, revive, revive_map
 
-__all__ = ["Field", "field_of"]
+__all__ = [
+    "CONTENT",
+    "PART_KINDS",
+    "Field",
+    "dump_fields",
+    "dump_hook",
+    "dump_part",
+    "field_of",
+    "fields_of",
+    "is_mapping",
+    "is_sequence",
+    "is_union",
+    "item_of",
+    "load_fields",
+    "load_hook",
+    "load_part",
+    "only_member",
+]
 
 Dump = Callable[[Any], Any]
 Load = Callable[[Any], Any]
 
-_PART_KINDS: dict[str, type[Part]] = {
+PART_KINDS: dict[str, type[Part]] = {
     "text": TextPart,
     "image": ImagePart,
     "audio": AudioPart,
@@ -44,7 +61,7 @@ _PART_KINDS: dict[str, type[Part]] = {
 }
 # attrs types Factory as a function.
 _FACTORY: Any = attrs.Factory
-_PART_NAMES = {kind: name for name, kind in _PART_KINDS.items()}
+_PART_NAMES = {kind: name for name, kind in PART_KINDS.items()}
 
 _converter = Converter(detailed_validation=False, prefer_attrib_converters=False)
 
@@ -66,6 +83,7 @@ class Field:
         alias: its name as an argument of the class.
         default: the value of a field that is missing; `attrs.NOTHING` where the field is required.
         plain_default: the same as a plain value.
+        kind: its type.
     """
 
     name: str
@@ -74,6 +92,7 @@ class Field:
     load: Load
     default: Any
     plain_default: Any
+    kind: Any
 
     def missing(self) -> Any:
         """The value of the field in an array that is too short to hold it."""
@@ -95,7 +114,8 @@ def field_of(attribute: attrs.Attribute[Any]) -> Field:
     if _is_factory(default) and default.takes_self:
         default = attrs.NOTHING
     alias = attribute.alias or attribute.name
-    return Field(attribute.name, alias, dump, load_hook(attribute.type), default, _plain_default(dump, default))
+    plain_default = _plain_default(dump, default)
+    return Field(attribute.name, alias, dump, load_hook(attribute.type), default, plain_default, attribute.type)
 
 
 def _plain_default(dump: Dump, default: Any) -> Any:
@@ -168,7 +188,8 @@ _register(Any, plain, revive)
 # -- containers --------------------------------------------------------------------------------------------------------
 
 
-def _is_mapping(kind: Any) -> bool:
+def is_mapping(kind: Any) -> bool:
+    """Whether the kind is a mapping."""
     return (get_origin(kind) or kind) in (dict, Mapping)
 
 
@@ -188,11 +209,13 @@ def _load_mapping(kind: Any) -> Callable[[Any, Any], Any]:
     return _hook(revive_map)
 
 
-def _is_sequence(kind: Any) -> bool:
+def is_sequence(kind: Any) -> bool:
+    """Whether the kind is a list or a tuple."""
     return (get_origin(kind) or kind) in (list, tuple)
 
 
-def _item_of(kind: Any) -> Any:
+def item_of(kind: Any) -> Any:
+    """The kind of the items of a sequence."""
     arguments = get_args(kind)
     if not arguments:
         return Any
@@ -203,7 +226,7 @@ def _item_of(kind: Any) -> Any:
 
 def _dump_sequence(kind: Any) -> Dump:
     check = _exactly(get_origin(kind) or kind)
-    dump = dump_hook(_item_of(kind))
+    dump = dump_hook(item_of(kind))
 
     def dump_items(value: Any) -> list[Any]:
         out = []
@@ -218,28 +241,30 @@ def _dump_sequence(kind: Any) -> Dump:
 
 
 def _load_sequence(kind: Any) -> Callable[[Any, Any], Any]:
-    load = load_hook(_item_of(kind))
+    load = load_hook(item_of(kind))
     make = get_origin(kind) or kind
     check = _exactly(list)
     return _hook(lambda value: make([load(item) for item in check(value)]))
 
 
-_converter.register_unstructure_hook_factory(_is_mapping, _dump_mapping)
-_converter.register_structure_hook_factory(_is_mapping, _load_mapping)
-_converter.register_unstructure_hook_factory(_is_sequence, _dump_sequence)
-_converter.register_structure_hook_factory(_is_sequence, _load_sequence)
+_converter.register_unstructure_hook_factory(is_mapping, _dump_mapping)
+_converter.register_structure_hook_factory(is_mapping, _load_mapping)
+_converter.register_unstructure_hook_factory(is_sequence, _dump_sequence)
+_converter.register_structure_hook_factory(is_sequence, _load_sequence)
 
 
 # -- unions: None or one thing, and the content of a message -----------------------------------------------------------
 
-_Content = str | tuple[Part, ...]
+CONTENT = str | tuple[Part, ...]
 
 
-def _is_union(kind: Any) -> bool:
+def is_union(kind: Any) -> bool:
+    """Whether the kind is a union."""
     return isinstance(kind, UnionType) or get_origin(kind) is Union
 
 
-def _only_member(kind: Any) -> Any:
+def only_member(kind: Any) -> Any:
+    """What a union holds beside None."""
     members = [member for member in get_args(kind) if member is not type(None)]
     if len(members) != 1:
         raise TypeError(f"{kind} is not supported: a union may hold None and one other type")
@@ -247,23 +272,23 @@ def _only_member(kind: Any) -> Any:
 
 
 def _dump_union(kind: Any) -> Dump:
-    if kind == _Content:
+    if kind == CONTENT:
         text, parts = dump_hook(str), dump_hook(tuple[Part, ...])
         return lambda value: parts(value) if type(value) is tuple else text(value)
-    dump = dump_hook(_only_member(kind))
+    dump = dump_hook(only_member(kind))
     return lambda value: None if value is None else dump(value)
 
 
 def _load_union(kind: Any) -> Callable[[Any, Any], Any]:
-    if kind == _Content:
+    if kind == CONTENT:
         text, parts = load_hook(str), load_hook(tuple[Part, ...])
         return _hook(lambda value: parts(value) if type(value) is list else text(value))
-    load = load_hook(_only_member(kind))
+    load = load_hook(only_member(kind))
     return _hook(lambda value: None if value is None else load(value))
 
 
-_converter.register_unstructure_hook_factory(_is_union, _dump_union)
-_converter.register_structure_hook_factory(_is_union, _load_union)
+_converter.register_unstructure_hook_factory(is_union, _dump_union)
+_converter.register_structure_hook_factory(is_union, _load_union)
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------
@@ -368,7 +393,8 @@ class UnknownPart(RawPart):
     """A part of a kind that a newer memkit wrote; its payload has the ``kind`` and the ``fields``."""
 
 
-def _dump_part(value: Any) -> list[Any]:
+def dump_part(value: Any) -> list[Any]:
+    """The plain values of a part of any kind."""
     if type(value) is UnknownPart:
         return [str(value.payload["kind"]), *plain(value.payload["fields"])]
     name = _PART_NAMES.get(type(value))
@@ -377,7 +403,8 @@ def _dump_part(value: Any) -> list[Any]:
     return [name, *dump_hook_of_part[name](value)]
 
 
-def _load_part(value: Any) -> Part:
+def load_part(value: Any) -> Part:
+    """The part of plain values."""
     name, *fields = _exactly(list)(value)
     load = load_hook_of_part.get(name)
     if load is None:
@@ -386,6 +413,6 @@ def _load_part(value: Any) -> Part:
     return load(fields)  # type: ignore[no-any-return]  # a hook returns what its class makes
 
 
-dump_hook_of_part = {name: dump_hook(kind) for name, kind in _PART_KINDS.items()}
-load_hook_of_part = {name: load_hook(kind) for name, kind in _PART_KINDS.items()}
-_register(Part, _dump_part, _load_part)
+dump_hook_of_part = {name: dump_hook(kind) for name, kind in PART_KINDS.items()}
+load_hook_of_part = {name: load_hook(kind) for name, kind in PART_KINDS.items()}
+_register(Part, dump_part, load_part)
