@@ -44,7 +44,7 @@ DAMAGES = {
     "a field of another type": lambda raw: _values(raw, _8=5),
     "metadata of another type": lambda raw: _values(raw, _7=[1]),
     "a version of another type": lambda raw: _values(raw, _6="1"),
-    "not compressed": lambda raw: b"\xc1" + raw,
+    "not compressed": lambda raw: b"\xc1\x01" + raw,
 }
 KNOWS_ID = {"a field of another type", "metadata of another type", "a version of another type"}
 

@@ -11,6 +11,7 @@ import click
 
 from memkit.cli.chats import Chat, ChatFileError, read_chat, sample_chat
 from memkit.cli.conversations import conversations
+from memkit.cli.dictionary import make_dictionary
 from memkit.cli.env import look, print_environment
 from memkit.cli.erase import erase
 from memkit.cli.screen import Screen, make_console
@@ -40,7 +41,7 @@ def app() -> None:
     """The memory layer for AI agents."""
 
 
-for _command in (conversations, stats, export, import_, erase):
+for _command in (conversations, stats, export, import_, erase, make_dictionary):
     app.add_command(_command)
 
 

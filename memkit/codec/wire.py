@@ -3,23 +3,27 @@
 `scope` is a hash of where the record belongs, so that one that turns up elsewhere is refused.
 
 `updated_us` is nil while it equals `created_us`. Trailing fields that hold their default are left out. Bytes that begin
-with 0xC1, which msgpack never uses, are kept for compressed and encrypted records.
+with 0xC1, which msgpack never uses, are a record that is compressed, see `memkit.codec.compression`.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from attrs import field, frozen
+from msgpack import unpackb
 
 from memkit.clock import from_us
+from memkit.codec.bombs import SMALL
+from memkit.codec.compiled import QuickDump, QuickLoad
+from memkit.codec.compression import MARK, Compression, Compressor
 from memkit.codec.registry import RecordType, Registry, registry
-from memkit.codec.serializers import MsgpackSerializer, Serializer, serializer_of
+from memkit.codec.serializers import MsgpackSerializer, Serializer, packers, refuse, serializer_of
 from memkit.codec.shapes import dump_fields, load_fields
-from memkit.errors import CorruptRecordError, InvalidRecordError, UnknownRecordTypeError
+from memkit.errors import CodecError, CorruptRecordError, InvalidRecordError, UnknownRecordTypeError
 from memkit.ids import unpack_id
 from memkit.records import Memory
 from memkit.values import RefusedValue, plain_map, revive_map
@@ -32,6 +36,8 @@ _SHOWN = 100
 SCHEMA, TYPE, SCOPE, ID, CREATED, UPDATED, VERSION, METADATA = range(8)
 FIELDS = 8
 """Places in the wire record; from `FIELDS` on stand those of its type."""
+_BINARY = 0x80
+"""Bytes that begin with this or more are no text."""
 
 
 class Binding(NamedTuple):
@@ -85,13 +91,41 @@ class Codec:
 
     Attributes:
         serializer: writes; whatever wrote a record, it is read.
-        max_bytes: a larger record is refused, in both directions.
+        max_bytes: a larger record is refused, in both directions; where it is compressed, before that.
         types: the record types that are known.
+        compression: how it compresses; None: it does not. Whatever was compressed is read.
     """
 
     serializer: Serializer = field(factory=MsgpackSerializer)
     max_bytes: int = MAX_RECORD_BYTES
     types: Registry = field(default=registry, repr=False)
+    compression: Compression | None = None
+    _dumps: Mapping[type, QuickDump] = field(init=False, repr=False, eq=False)
+    _loads: Mapping[str, QuickLoad] = field(init=False, repr=False, eq=False)
+    _compressor: Compressor = field(init=False, repr=False, eq=False)
+    _usual: int = field(init=False, repr=False, eq=False)
+    _small: int = field(init=False, repr=False, eq=False)
+
+    @_dumps.default
+    def _(self) -> Mapping[type, QuickDump]:
+        # They leave checks to msgpack that nothing else makes.
+        return self.types.dumps if type(self.serializer) is MsgpackSerializer else {}
+
+    @_loads.default
+    def _(self) -> Mapping[str, QuickLoad]:
+        return self.types.loads
+
+    @_compressor.default
+    def _(self) -> Compressor:
+        return Compressor(self.compression)
+
+    @_usual.default
+    def _(self) -> int:
+        return min(SMALL, self.max_bytes)
+
+    @_small.default
+    def _(self) -> int:
+        return min(self._usual, self._compressor.above)
 
     def encode(self, record: Memory, envelope: Envelope, path: str) -> bytes:
         """The bytes of a record under an envelope; those of the record itself are not looked at.
@@ -99,12 +133,24 @@ class Codec:
         Raises:
             InvalidRecordError: a value cannot be stored; `path` names the record.
         """
+        try:
+            packed: bytes = packers.pack(self._dumps[type(record)](record, envelope))
+            if len(packed) <= self._small:
+                return packed
+            if len(packed) <= self._usual:
+                return self._compressor.compress(packed)
+        except Exception:  # noqa: BLE001, S110 - what was unusual is found out below
+            pass
+        return self._encode_unusual(record, envelope, path)
+
+    def _encode_unusual(self, record: Memory, envelope: Envelope, path: str) -> bytes:
+        """`encode`, slowly: any record, or what is wrong with it."""
         kind = self._type_of(record, path)
         try:
             values = _values(record, kind, envelope)
         except RefusedValue as refused:
             raise InvalidRecordError(path + refused.path, refused.problem) from None
-        return self._sized(self._pack(values, path), path)
+        return self._stored(self._pack(values, path), path)
 
     def rewrite(self, raw: bytes, record: Memory, envelope: Envelope, path: str, *, keep_fields: bool) -> bytes:
         """The bytes that replace `raw`: fields that a newer schema added stay as they were written.
@@ -120,6 +166,7 @@ class Codec:
             InvalidRecordError: a value cannot be stored.
         """
         kind = self._type_of(record, path)
+        raw = self.plain(raw, path)
         old = serializer_of(raw)
         values = old.unpack(raw)
         newer = values[TYPE] == kind.name and values[SCHEMA] > kind.schema
@@ -131,7 +178,7 @@ class Codec:
         elements[SCOPE:FIELDS] = fresh[SCOPE:FIELDS]
         if not keep_fields:
             elements[FIELDS : FIELDS + len(kind.fields)] = _padded(record, kind, old)
-        return self._sized(_joined(old, elements, path), path)
+        return self._stored(_joined(old, elements, path), path)
 
     def rebound(self, raw: bytes, scope: int, path: str) -> bytes:
         """The bytes of a record that belongs elsewhere from now on; nothing else in them changes.
@@ -144,10 +191,11 @@ class Codec:
         Raises:
             InvalidRecordError: it is larger than `max_bytes`.
         """
+        raw = self.plain(raw, path)
         serializer = serializer_of(raw)
         elements = serializer.split(raw)
         elements[SCOPE] = serializer.element(scope)
-        return self._sized(_joined(serializer, elements, path), path)
+        return self._stored(_joined(serializer, elements, path), path)
 
     def pack_map(self, value: Mapping[str, Any], path: str) -> bytes:
         """The bytes of a mapping that belongs to no record: in the form of a record, with nothing but metadata.
@@ -159,14 +207,16 @@ class Codec:
             metadata = plain_map(value)
         except RefusedValue as refused:
             raise InvalidRecordError(path + refused.path, refused.problem) from None
-        return self._sized(self._pack([1, "map", 0, "", 0, None, 0, metadata], path), path)
+        return self._stored(self._pack([1, "map", 0, "", 0, None, 0, metadata], path), path)
 
     def unpack_map(self, raw: bytes, place: str) -> dict[str, Any]:
         """What `pack_map` packed.
 
         Raises:
             CorruptRecordError: the bytes are damaged; names the place.
+            UnsupportedRecordError: see `plain`.
         """
+        raw = self.plain(raw, place)
         try:
             return revive_map(serializer_of(raw).unpack(raw)[METADATA])
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
@@ -174,23 +224,91 @@ class Codec:
             problem = f"stored metadata is damaged: it is not what it should be ({type(error).__name__})"
             raise CorruptRecordError(problem, place) from None
 
-    def decode(self, raw: bytes, binding: Binding) -> Memory:
+    def compressed(self, packed: bytes) -> bytes:
+        """The bytes to store of a record that was packed elsewhere and is not too large."""
+        return self._compressor.compress(packed)
+
+    def plain(self, raw: bytes, place: str) -> bytes:
+        """Stored bytes as they were before they were compressed; the same where they were not.
+
+        Raises:
+            CorruptRecordError: they are compressed, and damaged or too large; names the place.
+            UnsupportedRecordError: they are compressed, and what reads them is not here.
+        """
+        return self._compressor.decompress(raw, self.max_bytes, place) if raw.startswith(MARK) else raw
+
+    def decode(self, raw: bytes, binding: Binding, head: tuple[int, int] | None = None) -> Memory:
         """The record of stored bytes.
+
+        Args:
+            raw: the bytes.
+            binding: where they were found.
+            head: version and microseconds of the creation, where they are kept beside the bytes; they count instead
+                of those inside. `updated_at` is the one of the bytes.
 
         Raises:
             CorruptRecordError: the bytes are damaged, or belong elsewhere; names the place.
             UnknownRecordTypeError: their type is not registered here.
+            UnsupportedRecordError: they are compressed, and what reads them is not here.
         """
+        try:
+            if len(raw) <= self._usual and raw[0] >= _BINARY:
+                values = unpackb(raw, ext_hook=refuse, max_ext_len=0)
+                return self._loads[values[TYPE]](values, binding.scope, head)
+        except Exception:  # noqa: BLE001, S110 - what was unusual is found out below
+            pass
+        return self._decode_unusual(raw, binding, head)
+
+    def decode_list(
+        self, raws: Iterable[bytes], binding: Binding, head: tuple[int, int] | None = None, *, report: bool = False
+    ) -> list[Memory | CodecError]:
+        """The records of many stored bytes, in order.
+
+        Args:
+            raws: the bytes.
+            binding: where all of them were found.
+            head: as for `decode`; of each.
+            report: an error stands in the place of a record that `decode` would raise it for.
+
+        Raises:
+            CodecError: as `decode`, for the first that is damaged, unless it is to be reported.
+        """
+        # Each is unpacked by itself: joined, bytes that are cut short could swallow their neighbours.
+        loads, scope, usual = self._loads, binding.scope, self._usual
+        out: list[Memory | CodecError] = []
+        for raw in raws:
+            try:
+                if len(raw) <= usual and raw[0] >= _BINARY:
+                    values = unpackb(raw, ext_hook=refuse, max_ext_len=0)
+                    out.append(loads[values[TYPE]](values, scope, head))
+                    continue
+            except Exception:  # noqa: BLE001, S110 - as in `decode`
+                pass
+            decode = self._decode_or_report if report else self._decode_unusual
+            out.append(decode(raw, binding, head))
+        return out
+
+    def _decode_or_report(self, raw: bytes, binding: Binding, head: tuple[int, int] | None) -> Memory | CodecError:
+        try:
+            return self._decode_unusual(raw, binding, head)
+        except CodecError as error:
+            return error
+
+    def _decode_unusual(self, raw: bytes, binding: Binding, head: tuple[int, int] | None) -> Memory:
+        """`decode`, slowly: any bytes, or what is wrong with them."""
         place = binding.name
         if len(raw) > self.max_bytes:
             raise CorruptRecordError(f"a stored record has {len(raw)} bytes, more than {self.max_bytes}", place)
+        if raw.startswith(MARK):
+            # What comes out does not begin so.
+            return self.decode(self.plain(raw, place), binding, head)
         try:
             values = serializer_of(raw).unpack(raw)
         except ValueError as error:
             raise CorruptRecordError(f"a stored record is damaged: {error}", place) from None
-        return self._record(values, binding)
+        return self._record(values, binding, head)
 
-    def _record(self, values: list[Any], binding: Binding) -> Memory:
+    def _record(self, values: list[Any], binding: Binding, head: tuple[int, int] | None) -> Memory:
         record_id, place = None, binding.name
         try:
             schema, name, scope, wire_id, *_ = values
@@ -200,7 +318,7 @@ class Codec:
             kind = self.types.named(name)
             if kind is None:
                 raise UnknownRecordTypeError(f"the record type {name!r} is not registered", place, record_id)
-            return _load(kind, schema, record_id, values)
+            return _load(kind, schema, record_id, values, head)
         except (ValueError, TypeError, LookupError, OverflowError, AttributeError, RecursionError) as error:
             # The error's own text could hold a piece of the data.
             problem = f"a stored record is damaged: it is not what its type says ({type(error).__name__})"
@@ -219,9 +337,9 @@ class Codec:
         except ValueError as error:
             raise InvalidRecordError(path, str(error)) from None
 
-    def _sized(self, packed: bytes, path: str) -> bytes:
+    def _stored(self, packed: bytes, path: str) -> bytes:
         if len(packed) <= self.max_bytes:
-            return packed
+            return self._compressor.compress(packed)
         cure = f"the limit is {self.max_bytes}: keep large data elsewhere and store a reference"
         raise InvalidRecordError(path, f"takes {len(packed)} bytes, {cure}")
 
@@ -268,7 +386,7 @@ def _padded(record: Memory, kind: RecordType, serializer: Serializer) -> list[by
     return [serializer.element(value) for value in dump_fields(record, kind.fields)]
 
 
-def _load(kind: RecordType, schema: int, record_id: str, values: list[Any]) -> Memory:
+def _load(kind: RecordType, schema: int, record_id: str, values: list[Any], head: tuple[int, int] | None) -> Memory:
     created, updated, version, metadata = values[CREATED:FIELDS]
     if type(created) is not int or type(version) is not int:
         raise ValueError("the envelope is not made of ints")
@@ -277,9 +395,9 @@ def _load(kind: RecordType, schema: int, record_id: str, values: list[Any]) -> M
     return kind.cls(
         id=record_id,
         metadata=revive_map(metadata),
-        created_at=created_at,
+        created_at=created_at if head is None else from_us(head[1]),
         updated_at=created_at if updated is None else from_us(updated),
-        version=version,
+        version=version if head is None else head[0],
         **load_fields(fields, kind.fields),
     )
 

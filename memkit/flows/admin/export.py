@@ -13,7 +13,6 @@ from memkit.codec.wire import Binding, binding_of
 from memkit.commands import (
     About,
     AboutRead,
-    Command,
     Cursor,
     LogSlice,
     Place,
@@ -22,13 +21,13 @@ from memkit.commands import (
     StoredRecord,
     TableDump,
 )
-from memkit.errors import CorruptRecordError
+from memkit.errors import CodecError
 from memkit.flows import fields
 from memkit.flows.admin.lines import FORMAT, line
 from memkit.flows.admin.progress import Teller
 from memkit.flows.admin.records import to_json
 from memkit.flows.admin.walk import Seen, Walk
-from memkit.flows.base import Context, Flow
+from memkit.flows.base import Context, Flow, Step
 from memkit.flows.places import ALL_CONVERSATIONS, conversation, conversations_of
 from memkit.inputs import MemoryType
 from memkit.values import plain_map
@@ -55,7 +54,7 @@ class _Chunk:
     lines: list[bytes]
 
 
-_Steps: TypeAlias = Generator[Command[Any] | tuple[Command[Any], ...] | _Chunk, Any, T]
+_Steps: TypeAlias = Generator[Step | _Chunk, Any, T]
 
 
 class Export:
@@ -188,7 +187,7 @@ class Export:
     def _unless_damaged(self, read: Callable[[], T]) -> T | None:
         try:
             return read()
-        except CorruptRecordError as error:
+        except CodecError as error:
             if self._ctx.on_corrupt == "raise":
                 raise
             _log.warning("memkit: left out of an export: %s", error)

@@ -51,7 +51,9 @@ def to_json(codec: Codec, raw: bytes, binding: Binding) -> bytes:
 
     Raises:
         CorruptRecordError: it is damaged, or belongs elsewhere; names the place.
+        UnsupportedRecordError: it is compressed, and what reads it is not here.
     """
+    raw = codec.plain(raw, binding.name)
     try:
         values = serializer_of(raw).unpack(raw)
     except ValueError as error:
@@ -91,7 +93,7 @@ def bound(codec: Codec, element: Any, binding: Binding) -> Bound:
         raise ValueError(error.problem) from None
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise ValueError(f"it is none of memkit's ({type(error).__name__})") from None
-    return Bound(record_id, values[CREATED], wire, record)
+    return Bound(record_id, values[CREATED], codec.compressed(wire), record)
 
 
 def _values(element: Any) -> list[Any]:
