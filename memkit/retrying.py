@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
@@ -17,9 +17,10 @@ from memkit.clock import Clock, SystemClock
 from memkit.errors import ConfigurationError
 from memkit.policy import RetryPolicy
 
-__all__ = ["RetryEvent", "limit_retries", "remaining", "retry"]
+__all__ = ["RetryEvent", "aresume", "limit_retries", "remaining", "resume", "retry"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 Retryable = Callable[[Exception], bool]
 
 _until: ContextVar[tuple[Clock, float] | None] = ContextVar("memkit_retry_deadline", default=None)
@@ -74,18 +75,14 @@ def remaining() -> float | None:
 
 
 class _Run:
-    """One call: what was tried so far. Made anew for each call, so no two calls share a state."""
+    """A call that failed: what was tried so far. No two calls share one."""
 
     __slots__ = ("_plan", "_started", "failures")
 
-    def __init__(self, plan: _Plan) -> None:
+    def __init__(self, plan: _Plan, started: float) -> None:
         self._plan = plan
-        self._started = plan.clock.monotonic()
+        self._started = started
         self.failures = 0
-
-    @property
-    def until(self) -> float:
-        return self._started + self._plan.policy.deadline
 
     def after(self, error: Exception) -> float | None:
         """Seconds to pause before the next try, or None: give up."""
@@ -120,35 +117,38 @@ class _Plan:
     clock: Clock
     draw: Callable[[], float]
 
-    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        run = _Run(self)
-        token = _until.set((self.clock, run.until))
-        try:
-            while True:
-                try:
-                    return function(*args, **kwargs)
-                except Exception as error:
-                    pause = run.after(error)
-                    if pause is None:
-                        raise
-                self.clock.sleep(pause)
-        finally:
-            _until.reset(token)
+    def again(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, started: float, failed: list[Exception]
+    ) -> Any:
+        """Go on after a first try that failed.
 
-    async def acall(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        run = _Run(self)
-        token = _until.set((self.clock, run.until))
-        try:
-            while True:
-                try:
-                    return await function(*args, **kwargs)
-                except Exception as error:
-                    pause = run.after(error)
-                    if pause is None:
-                        raise
-                await self.clock.asleep(pause)
-        finally:
-            _until.reset(token)
+        `failed` holds the last error: a frame that keeps the error it raises is only let go of by the collector.
+        """
+        run = _Run(self, started)
+        while True:
+            pause = run.after(failed[0])
+            if pause is None:
+                raise failed.pop()
+            self.clock.sleep(pause)
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - which ones are tried again is the caller's business
+                failed[0] = error
+
+    async def aagain(
+        self, function: Callable[..., Any], args: Any, kwargs: Any, started: float, failed: list[Exception]
+    ) -> Any:
+        """`again` for coroutine functions."""
+        run = _Run(self, started)
+        while True:
+            pause = run.after(failed[0])
+            if pause is None:
+                raise failed.pop()
+            await self.clock.asleep(pause)
+            try:
+                return await function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - which ones are tried again is the caller's business
+                failed[0] = error
 
 
 def retry(
@@ -199,19 +199,90 @@ def retry(
 
 def _wrap(plan: _Plan, function: Callable[..., Any], *, cut: bool) -> Callable[..., Any]:
     if not inspect.iscoroutinefunction(function):
+        return _planned(_plain(plan, function), plan)
+    decorated = _coroutine(plan, function)
+    return _planned(_cut(plan, decorated) if cut else decorated, plan)
 
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return plan.call(function, args, kwargs)
 
-        return call
+def _plain(plan: _Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    clock, deadline = plan.clock, plan.policy.deadline
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        started = clock.monotonic()
+        token = _until.set((clock, started + deadline))
+        try:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - which ones are tried again is the caller's business
+                failed = [error]
+            return plan.again(function, args, kwargs, started, failed)
+        finally:
+            _until.reset(token)
+
+    return call
+
+
+def _coroutine(plan: _Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    clock, deadline = plan.clock, plan.policy.deadline
 
     @functools.wraps(function)
     async def acall(*args: Any, **kwargs: Any) -> Any:
-        if not cut:
-            return await plan.acall(function, args, kwargs)
+        started = clock.monotonic()
+        token = _until.set((clock, started + deadline))
+        try:
+            try:
+                return await function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - which ones are tried again is the caller's business
+                failed = [error]
+            return await plan.aagain(function, args, kwargs, started, failed)
+        finally:
+            _until.reset(token)
+
+    return acall
+
+
+def _planned(decorated: Callable[..., Any], plan: _Plan) -> Callable[..., Any]:
+    decorated.memkit_plan = plan  # type: ignore[attr-defined]  # for `resume`
+    return decorated
+
+
+def resume(decorated: Callable[..., T], started: float, error: Exception, *args: Any) -> T:
+    """Go on as if a call of a decorated function had begun at `started`, and its first try had failed with `error`.
+
+    For callers who make the first try themselves, because it nearly always is the only one.
+
+    Args:
+        decorated: what `retry` made of a plain function.
+        started: monotonic seconds.
+        error: of the first try.
+        args: of the call.
+    """
+    plan, function = cast("Any", decorated).memkit_plan, cast("Any", decorated).__wrapped__
+    token = _until.set((plan.clock, started + plan.policy.deadline))
+    try:
+        result: T = plan.again(function, args, {}, started, [error])
+        return result
+    finally:
+        _until.reset(token)
+
+
+async def aresume(decorated: Callable[..., Awaitable[T]], started: float, error: Exception, *args: Any) -> T:
+    """`resume` for coroutine functions that are not cut off."""
+    plan, function = cast("Any", decorated).memkit_plan, cast("Any", decorated).__wrapped__
+    token = _until.set((plan.clock, started + plan.policy.deadline))
+    try:
+        result: T = await plan.aagain(function, args, {}, started, [error])
+        return result
+    finally:
+        _until.reset(token)
+
+
+def _cut(plan: _Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def acall(*args: Any, **kwargs: Any) -> Any:
         async with asyncio.timeout(plan.policy.deadline):
-            return await plan.acall(function, args, kwargs)
+            return await function(*args, **kwargs)
 
     return acall
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 
 import pytest
+import redis
 from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,8 +25,10 @@ from memkit.commands import (
     AboutSet,
     BranchRow,
     Cursor,
+    Entered,
     Entry,
     IndexDrop,
+    IndexEnter,
     IndexRead,
     IndexTouch,
     LogAppend,
@@ -53,7 +57,7 @@ from memkit.commands import (
     TurnTake,
     WindowSlots,
 )
-from memkit.errors import ErasedError, MemkitError
+from memkit.errors import ErasedError, MemkitError, OwnerMismatchError
 from memkit.ids import IdSource
 from memkit.policy import RetryPolicy
 
@@ -316,3 +320,46 @@ def test_an_erased_name_is_not_touched(backend):
         store.execute(IndexTouch(there, "a"))
         names = [[row.name for row in store.execute(IndexRead(index, 9)).rows] for index in (here, there)]
         assert names == [["c"], ["a"]]
+
+
+def test_entering_the_indexes(backend):
+    """A conversation is put on all of its indexes or on none; memory and server agree."""
+    name = f"c{os.getpid()}-{next(_conversations)}"
+    about, log = Place("c", name, "about"), Place("c", name, "log")
+    own, everywhere = Place("u", name, "cv"), Place("n", name, "cv")
+    both = IndexTouch(own, "c", 5000), IndexTouch(everywhere, "c", 5000)
+
+    def named(store):
+        return [[row.name for row in store.execute(IndexRead(index, 9)).rows] for index in (own, everywhere)]
+
+    for store in InMemoryBackend(), backend:
+        assert store.execute(IndexEnter(about, None, 5000, both[1:])) == Entered(done=True)
+        assert named(store) == [[], ["c"]]
+        store.execute(LogAppend(log, "ada", HOUR, (Entry("m", b"m", fresh=False),)))
+        assert store.execute(IndexEnter(about, "ada", 5000, both)) == Entered(done=True)
+        assert named(store) == [["c"], ["c"]]
+        with pytest.raises(OwnerMismatchError):
+            store.execute(IndexEnter(about, "bob", 5000, both))
+        # His index is not among those named.
+        assert store.execute(IndexEnter(about, None, 5000, both[1:])) == Entered(done=False, owner="ada")
+        assert store.execute(AboutExpire(about, None, HOUR))
+        assert store.execute(IndexEnter(about, None, 5000, both[1:])) == Entered(False, "ada", HOUR)
+        store.execute(IndexDrop(everywhere, "c", fence=True))
+        store.execute(IndexDrop(own, "c"))
+        with pytest.raises(ErasedError):
+            store.execute(IndexEnter(about, "ada", 5000, both))
+        assert named(store) == [[], []]
+
+
+def test_entering_with_a_time_to_live_that_is_renewed(backend):
+    """Where every write renews a time to live, the indexes keep the name for ever; else as long as was asked."""
+    for asked in (None, HOUR):
+        name = f"c{os.getpid()}-{next(_conversations)}"
+        about, index = Place("c", name, "about"), Place("u", name, "cv")
+        backend.execute(LogAppend(Place("c", name, "log"), "ada", HOUR, (Entry("m", b"m", fresh=False),)))
+        if asked is not None:
+            backend.execute(AboutExpire(about, None, asked))
+        assert backend.execute(IndexEnter(about, "ada", 5000, (IndexTouch(index, "c", 5000),))).done
+        with redis.Redis.from_url(str(backend._link)) as client:
+            kept = client.zscore(f"{backend._wiring.keys.prefix(index).decode()}cx", "c")
+        assert (kept == math.inf) is (asked is not None)

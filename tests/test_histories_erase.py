@@ -501,7 +501,7 @@ def test_late_writes_bring_nothing_back(server, kit, how):
 @pytest.mark.parametrize("how", ["user", "alone"])
 def test_late_touches_bring_no_name_back(server, kit, how):
     """A first attempt to list a conversation that lands after its erasure brings no name back, nor its user's."""
-    held = late_writes(server, range(50), runs("index_touch"))
+    held = late_writes(server, range(50), runs("index_touch", "index_enter"))
     assert len(held) >= 50
     assert erase_all(kit, range(50), how).verified
     held.release(server)

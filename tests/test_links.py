@@ -21,11 +21,12 @@ import redis.asyncio
 from memkit import (
     AsyncRedisMemoryManager,
     BackendUnavailableError,
+    ConfigurationError,
     MemoryInput,
     OutcomeUnknownError,
     RetryPolicy,
 )
-from memkit.backends.redis import clients, discovery, pool
+from memkit.backends.redis import pool, sentinels
 from memkit.backends.redis.discovery import Timeouts
 from memkit.backends.redis.faults import Down
 from memkit.backends.redis.loops import Loops
@@ -67,10 +68,10 @@ def test_pool_is_bounded_and_waits(proxy, name):
 def test_pool_busy_names_the_cure(valkey):
     """What a call says that found every connection in use."""
     links = Pool(parse_url(valkey.url), 1, Timeouts(1.0, 0.05))
-    held = links._take()
+    held = links._places.pop()
     with pytest.raises(Down, match="pool_size"):
         links.exchange((("PING",),))
-    links._give_back(held[0])
+    links._give_back(held)
     assert links.exchange((("PING",),)) == [b"PONG"]
     links.close()
 
@@ -178,40 +179,10 @@ def test_nothing_below_repeats(proxy, name, colour):
         assert proxy.commands[before:] == ["EVALSHA"]
 
 
-def test_pool_connections_do_not_retry(valkey):
-    """Connections of the pool have redis-py's own retries off."""
-    links = Pool(parse_url(valkey.url), 1, Timeouts())
-    connection = links._connect()
-    assert connection.retry.get_retries() == 0
-    connection.disconnect()
-
-
-def test_cluster_clients_do_not_retry(cluster):
-    """Cluster clients that we build, and the connections to their nodes, have redis-py's own retries off."""
-    link = clients.cluster_link(parse_url(cluster.url), Timeouts(), 2)
-    client = link._open()
-    assert client.retry.get_retries() == 0
-    for node in client.get_nodes():
-        kwargs = node.redis_connection.connection_pool.connection_kwargs if node.redis_connection else {}
-        assert "retry" not in kwargs or kwargs["retry"].get_retries() == 0
-    link.close()
-
-    async def main():
-        link = clients.async_cluster_link(parse_url(cluster.url), Timeouts(), 2)
-        await link.exchange((("GET", "x"),))
-        client = link._open()
-        assert client.retry.get_retries() == 0
-        made = [node.connection_class(**node.connection_kwargs) for node in client.get_nodes()]
-        await link.aclose()
-        assert [connection.retry.get_retries() for connection in made] == [0] * 3
-
-    asyncio.run(main())
-
-
 def test_sentinel_clients_do_not_retry():
     """Clients that ask sentinels have redis-py's own retries off."""
     target = parse_url("redis+sentinel://127.0.0.1:1/mymaster")
-    sentinel = redis.Sentinel(target.addresses, sentinel_kwargs=discovery._sentinel_arguments(target, Timeouts()))
+    sentinel = redis.Sentinel(target.addresses, sentinel_kwargs=sentinels._arguments(target, Timeouts()))
     (client,) = sentinel.sentinels
     assert client.connection_pool.connection_kwargs["retry"].get_retries() == 0
     client.close()
@@ -302,6 +273,46 @@ async def test_cancelled_while_connecting(proxy, name):
         found = await manager.retrieve(MemoryInput(name))
     assert sorted(record.content for record in found) == ["1", "3", "5", "7", "9"]
     assert proxy.connections == 1
+
+
+def test_uvloop(proxy, name):
+    """On the event loop of uvloop, 64 tasks share one connection, faults are got over, and nothing is left open."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main():
+        async with AsyncRedisMemoryManager(proxy.url, attempt_timeout=0.5) as manager:
+            await asyncio.gather(*(manager.store(say(name, str(number))) for number in range(64)))
+            for fault in (DROP_REPLY, SILENT):
+                proxy.inject(fault)
+                await manager.store(say(name, fault.name))
+            return await manager.retrieve(MemoryInput(name, STM))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        found = [message.content for message in runner.run(main())]
+    assert sorted(found[:64]) == sorted(str(number) for number in range(64))
+    assert found[64:] == [DROP_REPLY.name, SILENT.name]
+    assert proxy.connections == 3
+
+
+async def test_several_connections(proxy, name):
+    """With the option, so many connections of a loop share the calls of its tasks; each write is there once."""
+    async with AsyncRedisMemoryManager(proxy.url, connections=3) as manager:
+        await asyncio.gather(*(manager.store(say(name, str(number))) for number in range(60)))
+        found = await manager.retrieve(MemoryInput(name, STM))
+        assert sorted(int(message.content) for message in found) == list(range(60))
+        assert proxy.connections == 3
+        proxy.inject(DROP_REPLY)
+        await manager.store(say(name, "once"))
+        assert [message.content for message in await manager.retrieve(MemoryInput(name, STM, limit=2))][1] == "once"
+        for link in manager.backend._link._links:
+            assert await link.exchange((("PING",),)) == [b"PONG"]
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "2", True, None])
+def test_wrong_connections(value):
+    """The number of connections is a whole number from 1."""
+    with pytest.raises(ConfigurationError, match="connections must be"):
+        AsyncRedisMemoryManager("redis://localhost", connections=value)
 
 
 def test_three_loops_one_after_another(valkey, name):

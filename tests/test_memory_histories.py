@@ -30,6 +30,7 @@ from memkit.commands import (
     Entry,
     Erased,
     IndexDrop,
+    IndexEnter,
     IndexFence,
     IndexPage,
     IndexRead,
@@ -1293,6 +1294,7 @@ EVERY = [
     TurnRenew(ABOUT, None, 1, 5),
     TurnEnd(ABOUT, None, 1),
     IndexTouch(CV, "a"),
+    IndexEnter(ABOUT, None, 5, (IndexTouch(CV, "a"),)),
     IndexRead(CV, 5),
     IndexDrop(CV, "a"),
     IndexFence(CV),
@@ -1302,7 +1304,11 @@ EVERY = [
 ]
 OWNED = [command for command in EVERY if isinstance(command, Owned)]
 IN_TURN = [command for command in EVERY if isinstance(command, InTurn)]
-CHANGES = [command for command in OWNED if command.effect is Effect.REPEATABLE and not isinstance(command, AboutErase)]
+CHANGES = [
+    command
+    for command in OWNED
+    if command.effect is Effect.REPEATABLE and not isinstance(command, AboutErase | IndexEnter)
+]
 
 
 def name_of(value):

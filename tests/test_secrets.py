@@ -286,7 +286,7 @@ def test_unknown_command(watch, servers, name, kind, monkeypatch):
     manager = watch.manager(f"redis://127.0.0.1:{server.port}/0")
     for question in inputs(name):
         with monkeypatch.context() as patch:
-            patch.setattr(driver, "_trip", renamed(driver._trip))
+            patch.setattr(driver, "_BUILDERS", {kind: renamed(build) for kind, build in driver._BUILDERS.items()})
             error = watch.fails(manager.store, question)
         assert error.code == "ERR"
     watch.check("ServerError")
@@ -295,13 +295,13 @@ def test_unknown_command(watch, servers, name, kind, monkeypatch):
 def renamed(real):
     """Send each call under the name of a command that no server has, its text in front."""
 
-    def trip(command, token, wiring):
+    def build(command, token, wiring):
         made = real(command, token, wiring)
-        ((_, *arguments),) = made.call.commands
-        made.call = evolve(made.call, commands=(("NOSUCHCOMMAND", *reversed(arguments)),))
+        ((_, *arguments),) = made.commands
+        made.commands = (("NOSUCHCOMMAND", *reversed(arguments)),)
         return made
 
-    return trip
+    return build
 
 
 def test_refused_input(watch, server, name):

@@ -33,7 +33,9 @@ from memkit.commands.branch import (
     LogRestore,
 )
 from memkit.commands.index import (
+    Entered,
     IndexDrop,
+    IndexEnter,
     IndexFence,
     IndexPage,
     IndexRead,
@@ -97,10 +99,12 @@ __all__ = [
     "Command",
     "Cursor",
     "Effect",
+    "Entered",
     "Entry",
     "Erased",
     "InTurn",
     "IndexDrop",
+    "IndexEnter",
     "IndexFence",
     "IndexPage",
     "IndexRead",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import frozen
-
 from memkit.commands.base import Effect, Owned
+from memkit.shaping import value
 
 __all__ = [
     "About",
@@ -22,7 +21,7 @@ __all__ = [
 ]
 
 
-@frozen
+@value
 class About:
     """A conversation that has data.
 
@@ -54,12 +53,12 @@ class About:
     renews_ms: int | None = None
 
 
-@frozen
+@value
 class AboutRead(Owned[About | None]):
     """What is known; None if the conversation has no data."""
 
 
-@frozen
+@value
 class AboutSet(Owned[bool]):
     """Set title or metadata; False if the conversation has no data. The time to live stays.
 
@@ -74,7 +73,7 @@ class AboutSet(Owned[bool]):
     metadata: bytes | None = None
 
 
-@frozen
+@value
 class AboutExpire(Owned[bool]):
     """Let all data of a conversation live that long from now on; False if it has none.
 
@@ -89,7 +88,7 @@ class AboutExpire(Owned[bool]):
     ttl_ms: int
 
 
-@frozen
+@value
 class TurnGrant:
     """What became of a wish for a turn.
 
@@ -102,7 +101,7 @@ class TurnGrant:
     wait_ms: int = 0
 
 
-@frozen
+@value
 class TurnTake(Owned[TurnGrant]):
     """Take the turn, if nobody has it.
 
@@ -115,7 +114,7 @@ class TurnTake(Owned[TurnGrant]):
     ttl_ms: int
 
 
-@frozen
+@value
 class TurnRenew(Owned[bool]):
     """Let a turn last that long from now on. False: it was over already.
 
@@ -130,7 +129,7 @@ class TurnRenew(Owned[bool]):
     ttl_ms: int
 
 
-@frozen
+@value
 class TurnEnd(Owned[bool]):
     """Give a turn back. False: it was over already."""
 
@@ -139,7 +138,7 @@ class TurnEnd(Owned[bool]):
     number: int
 
 
-@frozen
+@value
 class Erased:
     """What an erasure found.
 
@@ -158,7 +157,7 @@ class Erased:
     branched: int = 0
 
 
-@frozen
+@value
 class AboutErase(Owned[Erased]):
     """Erase everything that is stored of a conversation, its name too, and refuse writes to it for a while.
 

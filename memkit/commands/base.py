@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import ClassVar, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from memkit.ids import unpack_id
+from memkit.shaping import value
 
 __all__ = ["Command", "Effect", "InTurn", "Outcome", "Owned", "Place", "Write", "texts"]
 
@@ -25,7 +26,7 @@ class Effect(Enum):
     REPEATABLE = "repeatable"
 
 
-@frozen
+@value
 class Place:
     """Where a data structure is kept.
 
@@ -43,7 +44,7 @@ class Place:
         return f"{self.scope}:{self.name}:{self.part}"
 
 
-@frozen
+@value
 class Command(Generic[T]):
     """A request to a backend; `T` is the type of its result.
 
@@ -61,7 +62,7 @@ class Command(Generic[T]):
         return ()
 
 
-@frozen
+@value
 class Owned(Command[T]):
     """A command that is refused with `OwnerMismatchError` where the place belongs to another user.
 
@@ -72,7 +73,7 @@ class Owned(Command[T]):
     owner: str | None
 
 
-@frozen
+@value
 class Write(Owned[T]):
     """A command that changes something.
 
@@ -85,7 +86,7 @@ class Write(Owned[T]):
     ttl_ms: int
 
 
-@frozen
+@value
 class InTurn(Owned[T]):
     """A change of a log: refused while somebody else's turn lasts, and where its own turn is over.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import frozen
-
 from memkit.commands.base import InTurn, Owned
 from memkit.commands.log import Rewritten
+from memkit.shaping import value
 
 __all__ = ["BranchRow", "LogBranches", "LogCut", "LogRestore"]
 
 
-@frozen
+@value
 class BranchRow:
     """A branch.
 
@@ -31,7 +30,7 @@ class BranchRow:
     expires_us: int
 
 
-@frozen
+@value
 class LogCut(InTurn[Rewritten]):
     """Cut off all records after one, and keep them in a branch. Without records there, no branch is made.
 
@@ -46,12 +45,12 @@ class LogCut(InTurn[Rewritten]):
     grace_ms: int
 
 
-@frozen
+@value
 class LogBranches(Owned[list[BranchRow]]):
     """The branches, newest first."""
 
 
-@frozen
+@value
 class LogRestore(InTurn[Rewritten]):
     """Put a branch back where it was cut; what stands there now is cut off in its turn, and kept in another branch.
 

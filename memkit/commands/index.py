@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attrs import frozen
+from memkit.commands.base import Command, Effect, Owned
+from memkit.shaping import value
 
-from memkit.commands.base import Command, Effect
+__all__ = [
+    "Entered",
+    "IndexDrop",
+    "IndexEnter",
+    "IndexFence",
+    "IndexPage",
+    "IndexRead",
+    "IndexRow",
+    "IndexSize",
+    "IndexTouch",
+]
 
-__all__ = ["IndexDrop", "IndexFence", "IndexPage", "IndexRead", "IndexRow", "IndexSize", "IndexTouch"]
 
-
-@frozen
+@value
 class IndexRow:
     """A name in an index.
 
@@ -24,7 +33,7 @@ class IndexRow:
     touched_us: int
 
 
-@frozen
+@value
 class IndexPage:
     """A piece of an index.
 
@@ -37,7 +46,7 @@ class IndexPage:
     more: bool
 
 
-@frozen
+@value
 class IndexTouch(Command[None]):
     """Put a name in front of all others. Raises `ErasedError` while the index, or the name in it, is fenced.
 
@@ -52,7 +61,41 @@ class IndexTouch(Command[None]):
     ttl_ms: int = 0
 
 
-@frozen
+@value
+class Entered:
+    """What became of a wish to enter a conversation in its indexes.
+
+    Attributes:
+        done: it was entered. If not, nothing was changed, and it has to be touched index by index.
+        owner: whose it is, if it was not entered; None: nobody's.
+        renews_ms: a time to live that was set for it, if it was not entered; None: none.
+    """
+
+    done: bool
+    owner: str | None = None
+    renews_ms: int | None = None
+
+
+@value
+class IndexEnter(Owned[Entered]):
+    """Touch names of several indexes on behalf of a conversation, all or none, if its owner allows it.
+
+    A backend whose indexes cannot be changed in one step does nothing and says so; and so does any, where there is an
+    owner but the command names none: his index is not among those that it would touch. Raises `ErasedError` as
+    `IndexTouch` does.
+
+    Attributes:
+        ttl_ms: of the touches; where a time to live was set for the conversation, they are for ever.
+        touches: which names of which indexes.
+    """
+
+    effect: ClassVar[Effect] = Effect.REPEATABLE
+
+    ttl_ms: int
+    touches: tuple[IndexTouch, ...]
+
+
+@value
 class IndexRead(Command[IndexPage]):
     """Read names by their last touch; no two have the same.
 
@@ -67,7 +110,7 @@ class IndexRead(Command[IndexPage]):
     newest: bool = True
 
 
-@frozen
+@value
 class IndexDrop(Command[bool]):
     """Take a name out; where `untouched` is given, only if it was not touched after that.
 
@@ -84,13 +127,13 @@ class IndexDrop(Command[bool]):
     fence: bool = False
 
 
-@frozen
+@value
 class IndexFence(Command[None]):
     """Refuse touches for a while, which is longer than any late try of a write can take."""
 
     effect: ClassVar[Effect] = Effect.REPEATABLE
 
 
-@frozen
+@value
 class IndexSize(Command[int]):
     """How many names there are."""

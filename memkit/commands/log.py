@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-from attrs import field, frozen
+from attrs import field
 
 from memkit.commands.base import InTurn, Outcome, Owned, texts
+from memkit.shaping import value
 
 __all__ = [
     "Cursor",
@@ -44,7 +45,7 @@ class Mark(IntFlag):
     PINNED = 4
 
 
-@frozen
+@value
 class Entry:
     """A record to append.
 
@@ -61,7 +62,7 @@ class Entry:
     mark: Mark = Mark.NONE
 
 
-@frozen
+@value
 class Retention:
     """What a log keeps when it is appended to; 0 is no bound.
 
@@ -77,7 +78,7 @@ class Retention:
     age_ms: int = 0
 
 
-@frozen
+@value
 class Opening:
     """What a log that is new begins with; a log that is there already keeps what it has.
 
@@ -94,14 +95,14 @@ class Opening:
     renews_ms: int | None = None
 
 
-@frozen
+@value
 class Cursor:
     """A place in a log that a backend named; it holds whatever becomes of the record there."""
 
     value: bytes
 
 
-@frozen
+@value
 class Slots:
     """A piece of a log or table.
 
@@ -114,7 +115,7 @@ class Slots:
     scanned: int
 
 
-@frozen
+@value
 class Slice:
     """A piece of a log, oldest first.
 
@@ -131,7 +132,7 @@ class Slice:
     more: bool
 
 
-@frozen
+@value
 class WindowSlots:
     """What a window is made of.
 
@@ -150,7 +151,7 @@ class WindowSlots:
     between: int
 
 
-@frozen
+@value
 class Swap:
     """What became of a change that was allowed only over certain bytes.
 
@@ -163,7 +164,7 @@ class Swap:
     current: bytes | None = None
 
 
-@frozen
+@value
 class Rewritten:
     """What became of a change of a piece of a log.
 
@@ -180,7 +181,7 @@ class Rewritten:
     last: bytes | str | None = None
 
 
-@frozen
+@value
 class LogAppend(InTurn[int | None]):
     """Append entries, all or none. Those whose id is there already are passed over.
 
@@ -209,7 +210,7 @@ class LogAppend(InTurn[int | None]):
         return texts([entry.id for entry in self.entries])
 
 
-@frozen
+@value
 class LogRead(Owned[Slots]):
     """Read the last places, oldest first.
 
@@ -220,7 +221,7 @@ class LogRead(Owned[Slots]):
     count: int | None = None
 
 
-@frozen
+@value
 class LogSlice(Owned[Slice | None]):
     """Read places between two others, oldest first. None: a record that is named by its id is not there.
 
@@ -237,21 +238,21 @@ class LogSlice(Owned[Slice | None]):
     newest: bool = False
 
 
-@frozen
+@value
 class LogWindow(Owned[WindowSlots]):
     """Read what a window over the last `count` places is made of; the tail may be longer, to begin with a group."""
 
     count: int
 
 
-@frozen
+@value
 class LogFind(Owned[bytes | None]):
     """The bytes of one record, or None."""
 
     id: bytes | str
 
 
-@frozen
+@value
 class LogReplace(InTurn[Swap]):
     """Put other bytes in the place of a record, if its bytes are still `old`.
 
@@ -276,7 +277,7 @@ class LogReplace(InTurn[Swap]):
         return texts([self.id])
 
 
-@frozen
+@value
 class LogRemove(InTurn[Swap]):
     """Remove a record; where `old` is given, only if its bytes are still these."""
 
@@ -288,12 +289,12 @@ class LogRemove(InTurn[Swap]):
         return texts([self.id])
 
 
-@frozen
+@value
 class LogClear(InTurn[int]):
     """Remove all records. Returns how many there were."""
 
 
-@frozen
+@value
 class LogRewrite(InTurn[Rewritten]):
     """Put entries in the place of a piece of the log, all or nothing.
 

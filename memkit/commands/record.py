@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from memkit.commands.base import Effect, Owned, Write
+from memkit.shaping import value
 
 __all__ = ["PutResult", "RecordDrop", "RecordGet", "RecordLoad", "RecordPut", "StoredRecord"]
 
 
-@frozen
+@value
 class StoredRecord:
     """A value as it is stored.
 
@@ -24,7 +23,7 @@ class StoredRecord:
     wire: bytes
 
 
-@frozen
+@value
 class PutResult:
     """What became of a put or drop.
 
@@ -39,7 +38,7 @@ class PutResult:
     created_us: int = 0
 
 
-@frozen
+@value
 class RecordPut(Write[PutResult]):
     """Set the value.
 
@@ -60,12 +59,12 @@ class RecordPut(Write[PutResult]):
         return (self.record_id,)
 
 
-@frozen
+@value
 class RecordGet(Owned[StoredRecord | None]):
     """The value, or None."""
 
 
-@frozen
+@value
 class RecordDrop(Owned[PutResult]):
     """Remove the value; `done` says whether there was one. `expected` as in `RecordPut`."""
 
@@ -74,7 +73,7 @@ class RecordDrop(Owned[PutResult]):
     expected: int | None = None
 
 
-@frozen
+@value
 class RecordLoad(Write[bool]):
     """Set a value that is not there to exactly what it was elsewhere. False: there is one.
 

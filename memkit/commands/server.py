@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from memkit.commands.base import Command
+from memkit.shaping import value
 
 __all__ = ["LeftoverPage", "Leftovers", "ServerState", "StoreState"]
 
 
-@frozen
+@value
 class StoreState:
     """What a store says of itself; None where it does not know.
 
@@ -30,12 +29,12 @@ class StoreState:
     connected: int | None = None
 
 
-@frozen
+@value
 class ServerState(Command[StoreState]):
     """What the store says of itself. The place does not matter."""
 
 
-@frozen
+@value
 class LeftoverPage:
     """A part of a count.
 
@@ -48,7 +47,7 @@ class LeftoverPage:
     cursor: int | None
 
 
-@frozen
+@value
 class Leftovers(Command[LeftoverPage]):
     """Count keys with data under a place's owner; fences are none. Looks at every key of the store, some at a time.
 

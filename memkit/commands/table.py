@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from memkit.commands.base import Effect, Owned, Write, texts
 from memkit.commands.log import Slots, Swap
+from memkit.shaping import value
 
 __all__ = ["Row", "TableClear", "TableDump", "TableFetch", "TableRead", "TableRemove", "TableSwap", "TableSwapped"]
 
 
-@frozen
+@value
 class Row:
     """A record to put.
 
@@ -27,7 +26,7 @@ class Row:
     old: bytes | None = None
 
 
-@frozen
+@value
 class TableSwapped:
     """What became of a swap.
 
@@ -40,7 +39,7 @@ class TableSwapped:
     current: tuple[bytes | None, ...] = ()
 
 
-@frozen
+@value
 class TableSwap(Write[TableSwapped]):
     """Put rows, all or none, each only over the bytes that it expects. `ttl_ms` is that of these rows."""
 
@@ -51,14 +50,14 @@ class TableSwap(Write[TableSwapped]):
         return texts([row.id for row in self.rows])
 
 
-@frozen
+@value
 class TableFetch(Owned[list[bytes | None]]):
     """The bytes under each id, or None."""
 
     wanted: tuple[bytes | str, ...]
 
 
-@frozen
+@value
 class TableRead(Owned[Slots]):
     """Read rows, newest first.
 
@@ -71,7 +70,7 @@ class TableRead(Owned[Slots]):
     skip: int = 0
 
 
-@frozen
+@value
 class TableDump(Owned[list[tuple[bytes, int]]]):
     """Rows, newest first, each with the milliseconds that it still lives; 0 is for ever.
 
@@ -84,7 +83,7 @@ class TableDump(Owned[list[tuple[bytes, int]]]):
     skip: int = 0
 
 
-@frozen
+@value
 class TableRemove(Owned[Swap]):
     """Remove a record; where `old` is given, only if its bytes are still these."""
 
@@ -98,7 +97,7 @@ class TableRemove(Owned[Swap]):
         return texts([self.id])
 
 
-@frozen
+@value
 class TableClear(Owned[int]):
     """Remove all records. Returns how many there were."""
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from itertools import islice
 
+from attrs import evolve
+
 from memkit.backends.inmemory.store import Store
 from memkit.backends.inmemory.touches import Index
-from memkit.commands import IndexDrop, IndexFence, IndexPage, IndexRead, IndexSize, IndexTouch, Place
+from memkit.commands import (
+    Entered,
+    IndexDrop,
+    IndexEnter,
+    IndexFence,
+    IndexPage,
+    IndexRead,
+    IndexSize,
+    IndexTouch,
+    Place,
+)
 
-__all__ = ["drop", "fence", "read", "size", "touch"]
+__all__ = ["drop", "enter", "fence", "read", "size", "touch"]
 
 # A name is kept for so much longer than was asked for: a write within some seconds after a touch does not touch again.
 _GRACE_S = 60.0
@@ -29,12 +41,29 @@ def _found(store: Store, place: Place, now: float) -> Index:
 def touch(store: Store, command: IndexTouch) -> None:
     """Execute `IndexTouch`."""
     now = store.now()
-    store.fences.refuse(command.place, now)
-    store.fences.refuse(command.place, now, command.name)
+    _refuse(store, command, now)
     index = _found(store, command.place, now)
     until = now + command.ttl_ms / 1000 + _GRACE_S if command.ttl_ms else math.inf
     index.touch(command.name, store.time_us(), until)
     store.indexes[command.place] = index
+
+
+def enter(store: Store, command: IndexEnter) -> Entered:
+    """Execute `IndexEnter`."""
+    now = store.now()
+    scope = store.owned(command, now)
+    if scope is not None and scope.owner is not None and command.owner is None:
+        return Entered(done=False, owner=scope.owner, renews_ms=scope.lives_ms)
+    for each in command.touches:
+        _refuse(store, each, now)
+    for each in command.touches:
+        touch(store, each if scope is None or scope.lives_ms is None else evolve(each, ttl_ms=0))
+    return Entered(done=True)
+
+
+def _refuse(store: Store, command: IndexTouch, now: float) -> None:
+    store.fences.refuse(command.place, now)
+    store.fences.refuse(command.place, now, command.name)
 
 
 def read(store: Store, command: IndexRead) -> IndexPage:

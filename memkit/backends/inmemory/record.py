@@ -35,7 +35,8 @@ def put(store: Store, command: RecordPut) -> PutResult:
     if command.expected not in (None, version):
         return PutResult(done=False, version=version, created_us=0 if old is None else old.created_us)
     growth = len(command.wire) - (0 if old is None else len(old.wire))
-    store.make_room(command, int(old is None), growth)
+    if store.bounded:
+        store.make_room(command, int(old is None), growth)
     record = store.write(command, old, Record)
     record.version = version + 1
     record.wire = command.wire

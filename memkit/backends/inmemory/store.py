@@ -100,15 +100,22 @@ class Store:
         scope = self._scopes.get(name)
         if scope is None:
             return None
-        for part_name, part in list(scope.parts.items()):
+        for part in scope.parts.values():
             due = part.next_due()
             if due is not None and due <= now:
-                self._settle(Place(place.scope, place.name, part_name), part, now)
+                self._settle_all(place, scope, now)
+                break
         if not scope.parts:
             return None
         if self.bounded:
             self._scopes.move_to_end(name)
         return scope
+
+    def _settle_all(self, place: Place, scope: Scope, now: float) -> None:
+        for part_name, part in list(scope.parts.items()):
+            due = part.next_due()
+            if due is not None and due <= now:
+                self._settle(Place(place.scope, place.name, part_name), part, now)
 
     def owned(self, command: Owned[Any], now: float) -> Scope | None:
         """The scope that a command reads, if it has data.
@@ -199,7 +206,8 @@ class Store:
 
     def changed(self, place: Place, part: Part, records: int, size: int) -> None:
         """Note that a part grew or shrank by so much, or lives longer or shorter."""
-        part.tally(records, size)
+        part.records += records
+        part.size += size
         self.records += records
         self.size += size
         if not part.records:

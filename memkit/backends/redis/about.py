@@ -19,17 +19,18 @@ from memkit.commands import (
     TurnTake,
 )
 
-__all__ = ["BUILDERS"]
+__all__ = ["BUILDERS", "about"]
 
 _ABSENT = -2
 
 
 def _read(command: AboutRead, token: Token, wiring: Wiring) -> Call:
     del token
-    return scripted("about_read", wiring, command, f"about {ALL_DATA}", [command.owner or ""], _about)
+    return scripted("about_read", wiring, command, f"about {ALL_DATA}", [command.owner or ""], about)
 
 
-def _about(reply: list[Any] | None) -> About | None:
+def about(reply: list[Any] | None) -> About | None:
+    """What the script ``about_read`` says."""
     if reply is None:
         return None
     owner, title, metadata, created, revision, edits, renews, count, lives, log_ms, wm_ms = reply

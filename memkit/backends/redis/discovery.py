@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import redis
 from attrs import frozen
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from memkit.backends.redis.faults import Down
-from memkit.backends.redis.target import Target, Tls
+from memkit.backends.redis.target import Target
 from memkit.retrying import remaining
 
-__all__ = ["AsyncFinder", "Finder", "Timeouts", "tls_arguments"]
+__all__ = ["Address", "AsyncFinder", "Finder", "Timeouts"]
 
 Address = tuple[str, int]
 
@@ -35,33 +29,10 @@ class Timeouts:
         bound = max(seconds, 0.001)
         return Timeouts(min(self.connect, bound), min(self.attempt, bound))
 
-
-def tls_arguments(tls: Tls) -> dict[str, Any]:
-    """Arguments of redis-py's TLS connections; certificate and host name are checked unless `verify` is off."""
-    return {
-        "ssl_ca_certs": tls.ca_file,
-        "ssl_certfile": tls.cert_file,
-        "ssl_keyfile": tls.key_file,
-        "ssl_cert_reqs": "required" if tls.verify else "none",
-        "ssl_check_hostname": tls.verify,
-    }
-
-
-def _sentinel_arguments(target: Target, timeouts: Timeouts) -> dict[str, Any]:
-    # They are asked one after the other: each may take its share of what the call has left.
-    left = remaining()
-    share = timeouts if left is None else timeouts.within(left / len(target.addresses))
-    arguments: dict[str, Any] = {
-        "username": target.sentinel_username,
-        "password": target.sentinel_password,
-        "socket_timeout": share.attempt,
-        "socket_connect_timeout": share.connect,
-        "retry": Retry(NoBackoff(), 0),
-        "protocol": target.protocol,
-    }
-    if target.tls is not None:
-        arguments |= {"ssl": True, **tls_arguments(target.tls)}
-    return arguments
+    def patience(self) -> float:
+        """How long one step of the running call may take."""
+        left = remaining()
+        return self.attempt if left is None else min(left, self.attempt)
 
 
 _NOWHERE: Address = ("", 0)
@@ -97,16 +68,9 @@ class Finder:
         self._known = None
 
     def _ask(self) -> Address:
-        kind: Any = redis.Sentinel
-        sentinel = kind(list(self._target.addresses), sentinel_kwargs=_sentinel_arguments(self._target, self._timeouts))
-        try:
-            host, port = sentinel.discover_master(self._target.service)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise Down(f"no sentinel names a primary ({type(error).__name__})") from None
-        finally:
-            for client in sentinel.sentinels:
-                client.close()
-        return str(host), int(port)
+        from memkit.backends.redis.sentinels import ask  # noqa: PLC0415 - it loads redis-py, which takes a while
+
+        return ask(self._target, self._timeouts)
 
 
 class AsyncFinder:
@@ -135,15 +99,6 @@ class AsyncFinder:
         self._known = None
 
     async def _ask(self) -> Address:
-        from redis.asyncio.sentinel import Sentinel  # noqa: PLC0415 - few need it
+        from memkit.backends.redis.sentinels import aask  # noqa: PLC0415 - as in `Finder`
 
-        kind: Any = Sentinel
-        sentinel = kind(list(self._target.addresses), sentinel_kwargs=_sentinel_arguments(self._target, self._timeouts))
-        try:
-            host, port = await sentinel.discover_master(self._target.service)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise Down(f"no sentinel names a primary ({type(error).__name__})") from None
-        finally:
-            for client in sentinel.sentinels:
-                await client.aclose()
-        return str(host), int(port)
+        return await aask(self._target, self._timeouts)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from memkit.backends.base import IAsyncBackend, IBackend
 from memkit.backends.redis import about, branch, index, log, record, server, table
-from memkit.backends.redis.calls import Call, Commands, Token, Wiring
-from memkit.backends.redis.faults import RULINGS, Fault, Refused, error_of, is_transient, wants_discovery
+from memkit.backends.redis.calls import Call, Commands, Token, Wiring, together
+from memkit.backends.redis.faults import RULINGS, Fault, Refused, accepted, error_of, is_transient, wants_discovery
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.lanes import NO_TOKEN, Lanes
 from memkit.backends.redis.scripts import source_of
 from memkit.commands import Command, Effect
 from memkit.errors import MemkitError, OutcomeUnknownError
 from memkit.policy import RetryPolicy
-from memkit.retrying import RetryEvent, retry
+from memkit.retrying import RetryEvent, aresume, resume, retry
 
 __all__ = ["AsyncRedisBackend", "RedisBackend"]
 
@@ -32,68 +33,59 @@ _BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {
     **table.BUILDERS,
 }
 _NAME = "memkit.redis"
-_PING = Call((("PING",),), lambda replies: replies[0] in (b"PONG", "PONG", True))
 # The server remembers what was applied for longer than any call is tried, clocks that differ by a minute included.
 _WINDOW_FACTOR = 4
 _LEAST_WINDOW = 120.0
+_READ = Effect.READ
 
 
 class Link(Protocol):
-    """Sends calls, once."""
+    """Sends calls, once. `fresh`: it is the first try, and nothing of the call's time has gone yet.
 
-    def exchange(self, commands: Commands) -> list[Any]: ...
+    `exchange` raises an error reply, `replies` returns it among the others.
+    """
+
+    is_cluster: bool
+
+    def exchange(self, commands: Commands, *, fresh: bool = False) -> list[Any]: ...
+    def replies(self, commands: Commands) -> list[Any]: ...
     def rediscover(self, *, leave: bool) -> None: ...
     def close(self) -> None: ...
 
 
 class AsyncLink(Protocol):
-    """Sends calls, once, for asyncio."""
+    """`Link` for asyncio. `begin` sends at once, or returns None where something has to be waited for."""
 
+    is_cluster: bool
+
+    def begin(self, commands: Commands) -> Awaitable[list[Any]] | None: ...
     async def exchange(self, commands: Commands) -> list[Any]: ...
+    async def replies(self, commands: Commands) -> list[Any]: ...
     def rediscover(self, *, leave: bool) -> None: ...
     async def aclose(self) -> None: ...
 
 
-class _Trip:
-    """One call through all its tries."""
-
-    __slots__ = ("call", "in_doubt", "writes")
-
-    def __init__(self, call: Call, *, writes: bool) -> None:
-        self.call = call
-        self.writes = writes
-        self.in_doubt = False
-
-    def note(self, fault: Fault) -> bool:
-        """Take a fault into account. True: the server has to be looked for."""
-        self.in_doubt = self.in_doubt or fault.in_doubt
-        return wants_discovery(fault)
-
-    def error(self, fault: Fault, server: str, ids: tuple[str, ...]) -> MemkitError:
-        """What the caller sees after the last try."""
-        ruled = isinstance(fault, Refused) and fault.code in RULINGS
-        if self.writes and self.in_doubt and not ruled:
-            return OutcomeUnknownError("write", ids)
-        return error_of(fault, server)
+def _ping() -> Call:
+    return Call(("PING",), lambda reply: reply in (b"PONG", "PONG", True))
 
 
-def _call(command: Command[Any], token: Token, wiring: Wiring) -> Call:
-    return _BUILDERS[type(command)](command, token, wiring)
+def _bundle(commands: Sequence[Command[Any]], wiring: Wiring) -> Call:
+    return together([_BUILDERS[type(command)](command, NO_TOKEN, wiring) for command in commands])
 
 
-def _trip(command: Command[Any], token: Token, wiring: Wiring) -> _Trip:
-    return _Trip(_call(command, token, wiring), writes=command.effect is not Effect.READ)
+def _noted(call: Call, fault: Fault, link: Link | AsyncLink) -> None:
+    """Take a fault into account before the call is tried again."""
+    call.in_doubt = call.in_doubt or fault.in_doubt
+    if wants_discovery(fault):
+        link.rediscover(leave=isinstance(fault, Refused))
 
 
-def _together(calls: list[Call]) -> Call:
-    """One call of many."""
-    return Call(tuple(command for call in calls for command in call.commands), list)
-
-
-def _apart(calls: list[Call], replies: list[Any]) -> list[Any]:
-    """The results of calls that were sent together."""
-    rest = iter(replies)
-    return [call.parse([next(rest) for _ in call.commands]) for call in calls]
+def _error(call: Call, fault: Fault, link: Link | AsyncLink, command: Command[Any] | None = None) -> MemkitError:
+    """What the caller sees after the last try."""
+    ruled = isinstance(fault, Refused) and fault.code in RULINGS
+    if command is not None and command.effect is not _READ and call.in_doubt and not ruled:
+        return OutcomeUnknownError("write", command.ids)
+    return error_of(fault, str(link))
 
 
 def _with_source(commands: Commands) -> Commands:
@@ -110,9 +102,59 @@ def _unknown_script(fault: Fault) -> bool:
     return isinstance(fault, Refused) and fault.code == "NOSCRIPT"
 
 
-def _wiring(namespace: str, policy: RetryPolicy) -> Wiring:
+def _judged(call: Call, replies: list[Any]) -> list[Any]:
+    """The replies, if none of them is a reason to send the calls again.
+
+    Raises:
+        Refused: one is. What else was accepted is recognised by the server then.
+    """
+    again = [
+        reply for reply in replies if isinstance(reply, Refused) and (_unknown_script(reply) or is_transient(reply))
+    ]
+    if again:
+        call.in_doubt = call.in_doubt or any(not isinstance(reply, Fault) for reply in replies)
+        raise again[0]
+    return replies
+
+
+class _Batch:
+    """Commands that are sent together, each for itself.
+
+    Args:
+        commands: the commands.
+        tokens: of each.
+        wiring: what builders need.
+        link: for errors.
+    """
+
+    def __init__(
+        self, commands: Sequence[Command[Any]], tokens: Sequence[Token], wiring: Wiring, link: Link | AsyncLink
+    ) -> None:
+        self._commands = commands
+        self._link = link
+        self._calls = [
+            _BUILDERS[type(command)](command, token, wiring) for command, token in zip(commands, tokens, strict=True)
+        ]
+        self.call = together(self._calls)
+
+    def results(self, replies: list[Any]) -> list[Any]:
+        """The result of each command, or its error."""
+        return [
+            self._error(reply, command) if isinstance(reply, Fault) else call.parse(reply)
+            for command, call, reply in zip(self._commands, self._calls, replies, strict=True)
+        ]
+
+    def failed(self, fault: Fault) -> list[Any]:
+        """The error of each command, after the last try of all."""
+        return [self._error(fault, command) for command in self._commands]
+
+    def _error(self, fault: Fault, command: Command[Any]) -> MemkitError:
+        return _error(self.call, fault, self._link, command)
+
+
+def _wiring(namespace: str, policy: RetryPolicy, link: Link | AsyncLink) -> Wiring:
     window = max(_LEAST_WINDOW, _WINDOW_FACTOR * policy.deadline)
-    return Wiring(KeySpace(namespace), round(window * 1000))
+    return Wiring(KeySpace(namespace), round(window * 1000), is_cluster=link.is_cluster)
 
 
 class RedisBackend(IBackend):
@@ -136,50 +178,79 @@ class RedisBackend(IBackend):
     ) -> None:
         self._link = link
         self._on_close = on_close
-        self._wiring = _wiring(namespace, policy)
+        self._wiring = _wiring(namespace, policy, link)
         self._lanes = Lanes()
-        self._send = retry(is_transient, policy=policy, hook=hook, name=_NAME)(self._once)
+        decorate = retry(is_transient, policy=policy, hook=hook, name=_NAME)
+        self._send, self._send_each = decorate(self._once), decorate(self._each_once)
 
     def execute(self, command: Command[T]) -> T:
-        if command.effect is Effect.READ:
-            return self._run(command, NO_TOKEN)
-        with self._lanes.token() as token:
-            return self._run(command, token)
+        token = NO_TOKEN if command.effect is _READ else self._lanes.take()
+        try:
+            call = _BUILDERS[type(command)](command, token, self._wiring)
+            started = monotonic()
+            try:
+                replies = self._link.exchange(call.commands, fresh=True)
+            except Fault as fault:
+                replies = self._again(call, fault, started, command)
+            result: T = call.parse(replies[0])
+            return result
+        finally:
+            if token is not NO_TOKEN:
+                self._lanes.give_back(token)
 
     def execute_many(self, commands: Sequence[Command[Any]]) -> list[Any]:
-        calls = [_call(command, NO_TOKEN, self._wiring) for command in commands]
-        trip = _Trip(_together(calls), writes=False)
-        return _apart(calls, self._replies(trip, ()))
+        call = _bundle(commands, self._wiring)
+        results: list[Any] = call.parse(self._replies(call))
+        return results
 
-    def _run(self, command: Command[T], token: Token) -> T:
-        trip = _trip(command, token, self._wiring)
-        result: T = trip.call.parse(self._replies(trip, command.ids if trip.writes else ()))
-        return result
+    def execute_each(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        with self._lanes.lent(commands) as tokens:
+            batch = _Batch(commands, tokens, self._wiring, self._link)
+            try:
+                return batch.results(self._send_each(batch.call))
+            except Fault as fault:
+                return batch.failed(fault)
 
-    def _replies(self, trip: _Trip, ids: tuple[str, ...]) -> list[Any]:
+    def _each_once(self, call: Call) -> list[Any]:
         try:
-            return self._send(trip)
+            return _judged(call, self._link.replies(call.commands))
         except Fault as fault:
-            raise trip.error(fault, str(self._link), ids) from fault
-
-    def _once(self, trip: _Trip) -> list[Any]:
-        try:
-            return self._exchange(trip.call.commands)
-        except Fault as fault:
-            if trip.note(fault):
-                self._link.rediscover(leave=isinstance(fault, Refused))
-            raise
-
-    def _exchange(self, commands: Commands) -> list[Any]:
-        try:
-            return self._link.exchange(commands)
-        except Refused as fault:
             if not _unknown_script(fault):
+                _noted(call, fault, self._link)
                 raise
-        return self._link.exchange(_with_source(commands))
+        call.commands = _with_source(call.commands)
+        return self._each_once(call)
+
+    def _again(self, call: Call, first: Fault, started: float, command: Command[Any]) -> list[Any]:
+        """Go on after a first try that failed: nearly always there is no second, and the decorator costs something."""
+        try:
+            if _unknown_script(first):
+                call.commands = _with_source(call.commands)
+                return self._send(call)
+            _noted(call, first, self._link)
+            return resume(self._send, started, first, call)
+        except Fault as fault:
+            raise _error(call, fault, self._link, command) from fault
+
+    def _replies(self, call: Call) -> list[Any]:
+        try:
+            return self._send(call)
+        except Fault as fault:
+            raise _error(call, fault, self._link) from fault
+
+    def _once(self, call: Call) -> list[Any]:
+        try:
+            return self._link.exchange(call.commands)
+        except Fault as fault:
+            if not _unknown_script(fault):
+                _noted(call, fault, self._link)
+                raise
+        call.commands = _with_source(call.commands)
+        return self._once(call)
 
     def ping(self) -> bool:
-        return bool(_PING.parse(self._replies(_Trip(_PING, writes=False), ())))
+        call = _ping()
+        return bool(call.parse(self._replies(call)[0]))
 
     def close(self) -> None:
         self._link.close()
@@ -210,50 +281,83 @@ class AsyncRedisBackend(IAsyncBackend):
     ) -> None:
         self._link = link
         self._on_close = on_close
-        self._wiring = _wiring(namespace, policy)
+        self._wiring = _wiring(namespace, policy, link)
         self._lanes = Lanes()
-        self._send = retry(is_transient, policy=policy, hook=hook, name=_NAME, cut=False)(self._once)
+        decorate = retry(is_transient, policy=policy, hook=hook, name=_NAME, cut=False)
+        self._send, self._send_each = decorate(self._once), decorate(self._each_once)
 
     async def execute(self, command: Command[T]) -> T:
-        if command.effect is Effect.READ:
-            return await self._run(command, NO_TOKEN)
-        with self._lanes.token() as token:
-            return await self._run(command, token)
+        token = NO_TOKEN if command.effect is _READ else self._lanes.take()
+        try:
+            call = _BUILDERS[type(command)](command, token, self._wiring)
+            begun = self._link.begin(call.commands)
+            if begun is None:
+                replies = await self._replies(call, command)
+            else:
+                started = monotonic()
+                try:
+                    replies = accepted(await begun)
+                except Fault as fault:
+                    replies = await self._again(call, fault, started, command)
+            result: T = call.parse(replies[0])
+            return result
+        finally:
+            if token is not NO_TOKEN:
+                self._lanes.give_back(token)
 
     async def execute_many(self, commands: Sequence[Command[Any]]) -> list[Any]:
-        calls = [_call(command, NO_TOKEN, self._wiring) for command in commands]
-        trip = _Trip(_together(calls), writes=False)
-        return _apart(calls, await self._replies(trip, ()))
+        call = _bundle(commands, self._wiring)
+        results: list[Any] = call.parse(await self._replies(call))
+        return results
 
-    async def _run(self, command: Command[T], token: Token) -> T:
-        trip = _trip(command, token, self._wiring)
-        result: T = trip.call.parse(await self._replies(trip, command.ids if trip.writes else ()))
-        return result
+    async def execute_each(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        with self._lanes.lent(commands) as tokens:
+            batch = _Batch(commands, tokens, self._wiring, self._link)
+            try:
+                return batch.results(await self._send_each(batch.call))
+            except Fault as fault:
+                return batch.failed(fault)
 
-    async def _replies(self, trip: _Trip, ids: tuple[str, ...]) -> list[Any]:
+    async def _each_once(self, call: Call) -> list[Any]:
         try:
-            return await self._send(trip)
+            return _judged(call, await self._link.replies(call.commands))
         except Fault as fault:
-            raise trip.error(fault, str(self._link), ids) from fault
-
-    async def _once(self, trip: _Trip) -> list[Any]:
-        try:
-            return await self._exchange(trip.call.commands)
-        except Fault as fault:
-            if trip.note(fault):
-                self._link.rediscover(leave=isinstance(fault, Refused))
-            raise
-
-    async def _exchange(self, commands: Commands) -> list[Any]:
-        try:
-            return await self._link.exchange(commands)
-        except Refused as fault:
             if not _unknown_script(fault):
+                _noted(call, fault, self._link)
                 raise
-        return await self._link.exchange(_with_source(commands))
+        call.commands = _with_source(call.commands)
+        return await self._each_once(call)
+
+    async def _again(self, call: Call, first: Fault, started: float, command: Command[Any]) -> list[Any]:
+        """See `RedisBackend._again`."""
+        try:
+            if _unknown_script(first):
+                call.commands = _with_source(call.commands)
+                return await self._send(call)
+            _noted(call, first, self._link)
+            return await aresume(self._send, started, first, call)
+        except Fault as fault:
+            raise _error(call, fault, self._link, command) from fault
+
+    async def _replies(self, call: Call, command: Command[Any] | None = None) -> list[Any]:
+        try:
+            return await self._send(call)
+        except Fault as fault:
+            raise _error(call, fault, self._link, command) from fault
+
+    async def _once(self, call: Call) -> list[Any]:
+        try:
+            return await self._link.exchange(call.commands)
+        except Fault as fault:
+            if not _unknown_script(fault):
+                _noted(call, fault, self._link)
+                raise
+        call.commands = _with_source(call.commands)
+        return await self._once(call)
 
     async def ping(self) -> bool:
-        return bool(_PING.parse(await self._replies(_Trip(_PING, writes=False), ())))
+        call = _ping()
+        return bool(call.parse((await self._replies(call))[0]))
 
     async def aclose(self) -> None:
         await self._link.aclose()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 from memkit.errors import (
     AuthenticationError,
@@ -30,6 +31,7 @@ __all__ = [
     "Fault",
     "Lost",
     "Refused",
+    "accepted",
     "closed",
     "error_of",
     "is_transient",
@@ -121,6 +123,18 @@ def refusal(reply: str) -> Refused:
     if code == "ERR":
         code = next((known for start, known in _BY_TEXT.items() if text.startswith(start)), code)
     return Refused(code, text)
+
+
+def accepted(replies: list[Any]) -> list[Any]:
+    """The same replies.
+
+    Raises:
+        Refused: one of them is an error.
+    """
+    for reply in replies:
+        if isinstance(reply, Fault):
+            raise reply
+    return replies
 
 
 def tls_fault(cause: OSError) -> Down:

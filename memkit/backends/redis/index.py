@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import Argument, Call, Token, Wiring, called, plain, scripted
-from memkit.commands import IndexDrop, IndexFence, IndexPage, IndexRead, IndexRow, IndexSize, IndexTouch
+from memkit.backends.redis.about import about
+from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Token, Wiring, called, scripted
+from memkit.commands import (
+    AboutRead,
+    Entered,
+    IndexDrop,
+    IndexEnter,
+    IndexFence,
+    IndexPage,
+    IndexRead,
+    IndexRow,
+    IndexSize,
+    IndexTouch,
+)
 
 __all__ = ["BUILDERS"]
 
@@ -16,6 +28,42 @@ def _touch(command: IndexTouch, token: Token, wiring: Wiring) -> Call:
     return _scripted("index_touch", wiring, command, [command.name, command.ttl_ms, wiring.window_ms], lambda _: None)
 
 
+def _enter(command: IndexEnter, token: Token, wiring: Wiring) -> Call:
+    if wiring.is_cluster:
+        looked = AboutRead(command.place, command.owner)
+        return scripted("about_read", wiring, looked, f"about {ALL_DATA}", [command.owner or ""], _looked)
+    del token
+    keys, names = [wiring.keys.key(command.place)], list[Argument]()
+    for touch in command.touches:
+        keys += _keys(touch, wiring)
+        names.append(touch.name)
+    keys += [wiring.keys.prefix(command.place) + part.encode() for part in ALL_DATA.split()]
+    return called("index_enter", keys, [command.owner or "", command.ttl_ms, wiring.window_ms, *names], _entered)
+
+
+def _entered(reply: list[Any]) -> Entered:
+    done, *known = reply
+    if done:
+        return Entered(done=True)
+    owner, renews = known
+    return Entered(done=False, owner=owner.decode(), renews_ms=None if renews is None else int(renews))
+
+
+def _looked(reply: list[Any] | None) -> Entered:
+    """Of a cluster, where the indexes lie in other slots: only whose the conversation is."""
+    found = about(reply)
+    if found is None:
+        return Entered(done=False)
+    return Entered(done=False, owner=found.owner, renews_ms=found.renews_ms)
+
+
+def _keys(command: IndexTouch | IndexDrop, wiring: Wiring) -> list[bytes]:
+    """The fences of the index and of the name, and the keys of the index."""
+    prefix = wiring.keys.prefix(command.place)
+    fences = wiring.keys.fence(command.place), wiring.keys.fence(command.place, command.name)
+    return [*fences, prefix + b"cv", prefix + b"cx"]
+
+
 def _scripted(
     name: str,
     wiring: Wiring,
@@ -23,10 +71,8 @@ def _scripted(
     arguments: list[Argument],
     parse: Callable[[Any], Any],
 ) -> Call:
-    """A call of a script that changes one name: the fences of the index and of the name stand first."""
-    prefix = wiring.keys.prefix(command.place)
-    fences = wiring.keys.fence(command.place), wiring.keys.fence(command.place, command.name)
-    return called(name, [*fences, prefix + b"cv", prefix + b"cx"], arguments, parse)
+    """A call of a script that changes one name."""
+    return called(name, _keys(command, wiring), arguments, parse)
 
 
 def _read(command: IndexRead, token: Token, wiring: Wiring) -> Call:
@@ -50,16 +96,17 @@ def _drop(command: IndexDrop, token: Token, wiring: Wiring) -> Call:
 
 def _fence(command: IndexFence, token: Token, wiring: Wiring) -> Call:
     del token
-    return plain(("SET", wiring.keys.fence(command.place), "1", "PX", wiring.window_ms), lambda _: None)
+    return Call(("SET", wiring.keys.fence(command.place), "1", "PX", wiring.window_ms), lambda _: None)
 
 
 def _size(command: IndexSize, token: Token, wiring: Wiring) -> Call:
     del token
-    return plain(("ZCARD", wiring.keys.key(command.place)), int)
+    return Call(("ZCARD", wiring.keys.key(command.place)), int)
 
 
 BUILDERS: dict[type, Callable[[Any, Token, Wiring], Call]] = {
     IndexTouch: _touch,
+    IndexEnter: _enter,
     IndexRead: _read,
     IndexDrop: _drop,
     IndexFence: _fence,

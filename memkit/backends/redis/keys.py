@@ -14,13 +14,15 @@ import re
 
 from memkit.commands import Place
 
-__all__ = ["KeySpace", "quoted"]
+__all__ = ["SLOTS", "KeySpace", "quoted", "slot_of"]
 
 # What separates, what a hash tag is made of, what a pattern is made of, the sign of escaping itself, white space and
 # control characters.
 _SPECIAL = re.compile(r"[:{}*?\[\]\\%^\s\x00-\x1f\x7f-\x9f]")
 _LONGEST = 200
-_SLOTS = 16384
+
+SLOTS = 16384
+"""How many slots a cluster has."""
 
 
 def quoted(text: str) -> str:
@@ -47,6 +49,7 @@ class KeySpace:
         self.namespace = namespace
         self._stem = quoted(namespace)
         self._of_owner = functools.lru_cache(maxsize=4096)(self._make_prefix)
+        self._of_place = functools.lru_cache(maxsize=4096)(self._make_key)
         self._fence_of = functools.lru_cache(maxsize=4096)(self._make_fence)
 
     def prefix(self, place: Place) -> bytes:
@@ -63,7 +66,7 @@ class KeySpace:
     def _make_fence(self, scope: str, name: str, member: str) -> bytes:
         tag = f"{scope}:{quoted(name)}"
         digest = hashlib.blake2b(f"{self._stem}:{{{tag}}}:{member}".encode(), digest_size=16).hexdigest()
-        return f"{self._stem}:{{{_number_in(_slot(tag))}}}:f:{digest}".encode()
+        return f"{self._stem}:{{{_number_in(_slot(tag.encode()))}}}:f:{digest}".encode()
 
     @property
     def everything(self) -> str:
@@ -77,18 +80,28 @@ class KeySpace:
 
     def key(self, place: Place) -> bytes:
         """The key of a place."""
-        return self.prefix(place) + place.part.encode()
+        return self._of_place(place.scope, place.name, place.part)
+
+    def _make_key(self, scope: str, name: str, part: str) -> bytes:
+        return self._of_owner(scope, name) + part.encode()
 
 
-def _slot(tag: str) -> int:
-    """The slot of a cluster that keys with a hash tag fall into."""
-    return binascii.crc_hqx(tag.encode(), 0) % _SLOTS
+@functools.lru_cache(maxsize=4096)
+def slot_of(key: bytes) -> int:
+    """The slot of a cluster that a key falls into: that of its hash tag, where it has one."""
+    _, _, rest = key.partition(b"{")
+    tag, end, _ = rest.partition(b"}")
+    return _slot(tag if tag and end else key)
+
+
+def _slot(tag: bytes) -> int:
+    return binascii.crc_hqx(tag, 0) % SLOTS
 
 
 @functools.lru_cache(maxsize=4096)
 def _number_in(slot: int) -> int:
     """The smallest number that falls into a slot when it is a hash tag."""
     number = 0
-    while _slot(str(number)) != slot:
+    while _slot(str(number).encode()) != slot:
         number += 1
     return number

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Token, Wiring, digest, heading, plain, scripted
+from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Ready, Token, Wiring, bulk, digest, heading, scripted
 from memkit.commands import (
     Cursor,
     Entry,
@@ -36,8 +36,12 @@ _DEAD = b"\xc0"
 _NAMED, _GIVEN = 64, 96
 
 
+def _flag(entry: Entry) -> int:
+    return (_NAMED if entry.fresh else _GIVEN) + entry.mark
+
+
 def _flags(entries: tuple[Entry, ...]) -> bytes:
-    return bytes([(_NAMED if entry.fresh else _GIVEN) + entry.mark for entry in entries])
+    return bytes([_flag(entry) for entry in entries])
 
 
 def _pieces(entries: tuple[Entry, ...]) -> list[Argument]:
@@ -45,16 +49,38 @@ def _pieces(entries: tuple[Entry, ...]) -> list[Argument]:
 
 
 def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
-    entries = command.entries
-    arguments = [*heading(command, token, wiring), _flags(entries), _options(command), *_pieces(entries)]
-    return scripted("log_append", wiring, command, "log pos idx gone ops about", arguments, lambda count: count)
+    entries, owner, turn = command.entries, command.owner, command.turn
+    parts = _APPEND if owner is None else _APPEND_OWNED
+    ttl = f"~{command.ttl_ms}" if command.default_ttl else command.ttl_ms
+    front = wiring.fronts("log_append", command.place.name, parts, 5 + 2 * len(entries), ttl, owner or "")
+    number, options = b"%d" % token.number, _options(command)
+    if len(entries) == 1 and turn is None:
+        # Nearly every append is of this form.
+        key, wire, flag = id_key(entries[0].id), entries[0].wire, _flag(entries[0])
+        said = (front, token.lane, len(number), number, flag, len(options), options, len(key), key, len(wire), wire)
+        return Call(Ready(_ONE % said), _same)
+    lane = b"%b$8\r\n%b\r\n$%d\r\n%b\r\n" % (front, token.lane, len(number), number)
+    rest = [bulk("" if turn is None else turn), bulk(_flags(entries)), bulk(options), *map(bulk, _pieces(entries))]
+    return Call(Ready(b"".join([lane, *rest])), _same)
+
+
+_ONE = b"%b$8\r\n%b\r\n$%d\r\n%b\r\n$0\r\n\r\n$1\r\n%c\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
+_APPEND = "log pos idx gone ops about"
+_APPEND_OWNED = f"{_APPEND} {ALL_DATA}"
+
+
+def _same(reply: Any) -> Any:
+    return reply
 
 
 def _options(command: LogAppend) -> bytes:
     """What most appends do not ask for."""
+    retention = command.retention
+    if not (retention.age_ms or command.whole or command.alone or command.opening):
+        return b"%d" % retention.most if retention.most else b""
     asked = {
-        "most": command.retention.most,
-        "age": command.retention.age_ms,
+        "most": retention.most,
+        "age": retention.age_ms,
         "whole": command.whole,
         "alone": command.alone,
         **_opening(command.opening),
@@ -76,7 +102,7 @@ def _read(command: LogRead, token: Token, wiring: Wiring) -> Call:
     del token
     first = 0 if command.count is None else -command.count
     if command.owner is None:
-        return plain(("LRANGE", wiring.keys.key(command.place), first, -1), _slots)
+        return Call(("LRANGE", wiring.keys.key(command.place), first, -1), _slots)
     return scripted("log_read", wiring, command, f"log about {ALL_DATA}", [command.owner, first], _slots)
 
 
@@ -123,7 +149,7 @@ def _windowed(reply: list[Any]) -> WindowSlots:
 def _find(command: LogFind, token: Token, wiring: Wiring) -> Call:
     del token
     arguments: list[Argument] = [command.owner or "", id_key(command.id)]
-    return scripted("log_find", wiring, command, "log pos idx about", arguments, lambda wire: wire)
+    return scripted("log_find", wiring, command, "log pos idx about", arguments, _same)
 
 
 def swap_of(reply: list[Any]) -> Swap:

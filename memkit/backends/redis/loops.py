@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from memkit.backends.redis.calls import Argument, Commands, packed
+from memkit.backends.redis.calls import Commands, packed
 from memkit.backends.redis.discovery import AsyncFinder, Timeouts
-from memkit.backends.redis.faults import Down, Fault, Lost, closed, tls_fault
+from memkit.backends.redis.faults import Down, Fault, Lost, accepted, closed, tls_fault
+from memkit.backends.redis.forks import generation
+from memkit.backends.redis.greeting import greeting, tls_context
 from memkit.backends.redis.mux import Mux
-from memkit.backends.redis.target import Target, Tls
+from memkit.backends.redis.target import Target
 from memkit.retrying import remaining
 
 __all__ = ["Loops"]
@@ -68,22 +68,39 @@ class Loops:
         timeouts: of connecting and of one try, in seconds.
     """
 
+    is_cluster = False
+
     def __init__(self, target: Target, timeouts: Timeouts) -> None:
         self._target = target
         self._timeouts = timeouts
         self._finder = AsyncFinder(target, timeouts)
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line] = WeakKeyDictionary()
-        self._pid = os.getpid()
+        self._generation = generation()
         self._closed = False
 
     def __str__(self) -> str:
         return str(self._target)
+
+    def begin(self, commands: Commands) -> asyncio.Future[list[Any]] | None:
+        """Send commands at once; None if something has to be waited for first. The result may hold error replies."""
+        line = self._lines.get(asyncio.get_running_loop())
+        if line is None or line.mux is None or not line.mux.ready or self._generation != generation():
+            return None
+        return line.mux.begin(packed(commands), len(commands))
 
     async def exchange(self, commands: Commands) -> list[Any]:
         """Send commands together and return their replies.
 
         Raises:
             Fault: a reply is an error, or did not come.
+        """
+        return accepted(await self.replies(commands))
+
+    async def replies(self, commands: Commands) -> list[Any]:
+        """Send commands together and return their replies, errors among them.
+
+        Raises:
+            Fault: they did not come.
         """
         data = packed(commands)
         line = self._line()
@@ -116,8 +133,8 @@ class Loops:
     def _line(self) -> _Line:
         if self._closed:
             raise closed()
-        if self._pid != os.getpid():
-            self._lines, self._pid = WeakKeyDictionary(), os.getpid()
+        if self._generation != generation():
+            self._lines, self._generation = WeakKeyDictionary(), generation()
         loop = asyncio.get_running_loop()
         line = self._lines.get(loop)
         if line is None:
@@ -141,16 +158,16 @@ class Loops:
         loop, target = asyncio.get_running_loop(), self._target
         host, port = await self._finder.find()
 
-        def make() -> Mux:
-            return Mux(self._timeouts.attempt)
-
         if target.path is not None:
-            _, mux = await loop.create_unix_connection(make, target.path)
+            _, mux = await loop.create_unix_connection(self._mux, target.path)
         else:
-            secured = None if target.tls is None else _tls_context(target.tls)
-            _, mux = await loop.create_connection(make, host, port, ssl=secured)
+            secured = None if target.tls is None else tls_context(target.tls)
+            _, mux = await loop.create_connection(self._mux, host, port, ssl=secured)
         await _greet(mux, target)
         return mux
+
+    def _mux(self) -> Mux:
+        return Mux(self._timeouts.attempt)
 
     def rediscover(self, *, leave: bool) -> None:
         """Forget the address; with `leave` also the connection of the running loop, whose server is the wrong one."""
@@ -183,33 +200,11 @@ def _look_at(task: asyncio.Task[Mux]) -> None:
 
 async def _greet(mux: Mux, target: Target) -> None:
     """Log in, choose the protocol and the database, all in one write."""
-    commands = _greeting(target)
+    commands = greeting(target)
     try:
-        await mux.call(packed(commands), len(commands))
+        accepted(await mux.call(packed(commands), len(commands)))
     except BaseException as error:
         mux.abort()
         if isinstance(error, Fault) and error.in_doubt:
             raise Down(str(error)) from None
         raise
-
-
-def _greeting(target: Target) -> Commands:
-    login: tuple[Argument, ...] = ()
-    if target.password is not None:
-        login = ("AUTH", target.username or "default", target.password)
-    commands: list[tuple[Argument, ...]] = [("HELLO", target.protocol, *login)]
-    if target.client_name is not None:
-        commands.append(("CLIENT", "SETNAME", target.client_name))
-    if target.db:
-        commands.append(("SELECT", target.db))
-    return tuple(commands)
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    if tls.cert_file is not None:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

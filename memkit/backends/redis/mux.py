@@ -19,19 +19,8 @@ __all__ = ["Mux"]
 # Larger buffers are mapped anew for each read by the allocator, which costs more than reading twice.
 _BUFFER = 1 << 16
 _MORE = object()
+_PUSH = hiredis.PushNotification
 _SWEEP = 0.1
-
-
-class _Waiter:
-    """One call on its way: how many replies it still needs, and until when it may take."""
-
-    __slots__ = ("future", "missing", "replies", "until")
-
-    def __init__(self, future: asyncio.Future[list[Any]], missing: int, until: float) -> None:
-        self.future = future
-        self.missing = missing
-        self.replies: list[Any] = []
-        self.until = until
 
 
 class Mux(asyncio.BufferedProtocol):
@@ -47,8 +36,12 @@ class Mux(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(_BUFFER))
         # hiredis types `feed` for str and bytes; it takes any buffer.
         self._reader: Any = hiredis.Reader(notEnoughData=_MORE, replyError=refusal, protocolError=Lost)
-        self._waiters: deque[_Waiter] = deque()
+        # Of each call on its way: who waits, how many replies it needs, and until when it may take.
+        self._waiters: deque[tuple[asyncio.Future[list[Any]], int, float]] = deque()
+        # The replies that are there of the first of them.
+        self._partial: list[Any] = []
         self._out: list[bytes] = []
+        self._until = 0.0
         self._transport: asyncio.Transport | None = None
         self._writable: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -61,39 +54,49 @@ class Mux(asyncio.BufferedProtocol):
         """Whether calls can be sent."""
         return self._end is None
 
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be sent at once."""
+        return self._end is None and self._writable is None
+
+    @property
+    def load(self) -> int:
+        """How many calls are on their way."""
+        return len(self._waiters)
+
+    def begin(self, packed: bytes, count: int) -> asyncio.Future[list[Any]]:
+        """Send packed commands with what else is sent in this turn of the loop.
+
+        Only when it is `ready`. The replies come as a list, errors among them, or a fault if the connection breaks.
+        """
+        if not self._out:
+            # What leaves together has the same time to come back.
+            self._until = self._loop.time() + self._timeout
+            self._loop.call_soon(self._flush)
+            if self._sweeper is None:
+                self._sweeper = self._loop.call_later(min(_SWEEP, self._timeout), self._sweep)
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._waiters.append((future, count, self._until))
+        self._out.append(packed)
+        return future
+
     async def call(self, packed: bytes, count: int) -> list[Any]:
-        """Send packed commands and wait for so many replies.
+        """Wait until packed commands can be sent, and for their replies.
 
         Raises:
-            Fault: a reply is an error, or the connection broke.
+            Fault: the connection broke.
         """
         while self._writable is not None and self._end is None:
             await asyncio.shield(self._writable)
         if self._end is not None:
             raise Down("the connection was closed")
-        waiter = self._enqueue(packed, count)
-        replies = await waiter.future
-        for reply in replies:
-            if isinstance(reply, Fault):
-                raise reply
-        return replies
+        return await self.begin(packed, count)
 
     def abort(self, reason: str = "the connection was closed") -> None:
         """End the connection; who waits for a reply is told."""
         self._finish(Lost(reason))
         if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
-
-    def _enqueue(self, packed: bytes, count: int) -> _Waiter:
-        now = self._loop.time()
-        waiter = _Waiter(self._loop.create_future(), count, now + self._timeout)
-        self._waiters.append(waiter)
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(packed)
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(min(_SWEEP, self._timeout), self._sweep)
-        return waiter
 
     def _flush(self) -> None:
         out, self._out = self._out, []
@@ -105,7 +108,7 @@ class Mux(asyncio.BufferedProtocol):
         self._sweeper = None
         if not self._waiters or self._end is not None:
             return
-        left = self._waiters[0].until - self._loop.time()
+        left = self._waiters[0][2] - self._loop.time()
         if left <= 0:
             self.abort(f"no reply within {self._timeout:g} s")
         else:
@@ -118,10 +121,13 @@ class Mux(asyncio.BufferedProtocol):
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.resume_writing()
-        for waiter in self._waiters:
-            if not waiter.future.done() and not self._loop.is_closed():
-                waiter.future.set_exception(Lost(str(fault)))
+        for future, _, _ in self._waiters:
+            if not future.done() and not self._loop.is_closed():
+                future.set_exception(Lost(str(fault)))
         self._waiters.clear()
+
+    def _pushed(self, push: list[Any]) -> None:
+        """Something came that is no reply; nobody has asked for pushes."""
 
     # -- called by the loop --------------------------------------------------------------------------------------------
 
@@ -137,9 +143,27 @@ class Mux(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._reader.feed(self._buffer, 0, nbytes)
+        gets, waiters = self._reader.gets, self._waiters
         try:
-            while (reply := self._reader.gets()) is not _MORE:
-                self._take(reply)
+            while (reply := gets()) is not _MORE:
+                if type(reply) is _PUSH:
+                    self._pushed(reply)
+                    continue
+                if not waiters:
+                    self.abort("a reply came that nobody asked for")
+                    return
+                future, count, _ = waiters[0]
+                if count == 1:
+                    replies = [reply]
+                else:
+                    replies = self._partial
+                    replies.append(reply)
+                    if len(replies) < count:
+                        continue
+                    self._partial = []
+                waiters.popleft()
+                if not future.done():
+                    future.set_result(replies)
         except Lost:
             self.abort("the reply is not RESP")
 
@@ -155,18 +179,3 @@ class Mux(asyncio.BufferedProtocol):
             if not self._writable.done() and not self._loop.is_closed():
                 self._writable.set_result(None)
             self._writable = None
-
-    def _take(self, reply: Any) -> None:
-        if type(reply) is hiredis.PushNotification:
-            return
-        if not self._waiters:
-            self.abort("a reply came that nobody asked for")
-            return
-        waiter = self._waiters[0]
-        waiter.replies.append(reply)
-        waiter.missing -= 1
-        if waiter.missing:
-            return
-        self._waiters.popleft()
-        if not waiter.future.done():
-            waiter.future.set_result(waiter.replies)

@@ -1,77 +1,61 @@
-"""The sync link: a small pool of redis-py connections, used through their public API."""
+"""The sync link: a small pool of connections, last in, first out."""
 
 from __future__ import annotations
 
-import os
-import queue
-import ssl
+import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from memkit.backends.redis.calls import Commands, packed
-from memkit.backends.redis.discovery import Finder, Timeouts, tls_arguments
-from memkit.backends.redis.faults import Down, Fault, Lost, Refused, closed, refusal, tls_fault
+from memkit.backends.redis.calls import Commands
+from memkit.backends.redis.discovery import Finder, Timeouts
+from memkit.backends.redis.faults import Down, accepted, closed
+from memkit.backends.redis.forks import generation
 from memkit.backends.redis.target import Target
-from memkit.retrying import remaining
+from memkit.backends.redis.wire import Wire, connect
 
-__all__ = ["Pool", "fault_of"]
+__all__ = ["Pool"]
 
 # A connection that rested for longer is looked at before it is used: the server may have closed it.
 _RESTED = 2.0
-# Zero would make a socket that does not wait at all.
-_LEAST = 0.001
-
-_CODES: dict[type[Exception], str] = {
-    redis.exceptions.BusyLoadingError: "LOADING",
-    redis.exceptions.NoScriptError: "NOSCRIPT",
-    redis.exceptions.OutOfMemoryError: "OOM",
-    redis.exceptions.ReadOnlyError: "READONLY",
-    redis.exceptions.NoPermissionError: "NOPERM",
-    redis.exceptions.TryAgainError: "TRYAGAIN",
-    redis.exceptions.MovedError: "MOVED",
-    redis.exceptions.AskError: "ASK",
-    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
-    redis.exceptions.ClusterCrossSlotError: "CROSSSLOT",
-    redis.exceptions.MasterDownError: "MASTERDOWN",
-    redis.exceptions.ExecAbortError: "EXECABORT",
-}
-
-_ERROR_REPLIES = (
-    redis.exceptions.ResponseError,
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.AuthenticationError,
-)
 
 
-def fault_of(error: Exception) -> Fault:
-    """The fault of an exception of redis-py."""
-    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.AuthorizationError):
-        return Refused("WRONGPASS", "the user or the password is wrong, or one is needed")
-    for kind, code in _CODES.items():
-        if isinstance(error, kind):
-            return refusal(f"{code} {error}")
-    if isinstance(error, redis.exceptions.ResponseError):
-        # The code that redis-py takes off a reply is kept beside its text.
-        return refusal(f"{error.status_code} {error}" if error.status_code else str(error))
-    if isinstance(error, redis.exceptions.ConnectionError) and "max number of clients" in str(error):
-        return refusal("MAXCLIENTS the server has its maximum of clients")
-    if isinstance(error, redis.exceptions.MaxConnectionsError) or "connecting to" in str(error):
-        return Down(str(error))
-    return Lost(f"no reply ({type(error).__name__})")
+class _Waiter:
+    """A thread that waits for a place."""
+
+    __slots__ = ("_served", "place")
+
+    def __init__(self) -> None:
+        self.place: Wire | None = None
+        self._served = threading.Lock()
+        self._served.acquire()
+
+    def serve(self, place: Wire | None) -> None:
+        """Hand a place over."""
+        self.place = place
+        self._served.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a place was handed over in time."""
+        return self._served.acquire(timeout=seconds)
+
+
+def _is_stale(wire: Wire) -> bool:
+    return time.monotonic() - wire.used > _RESTED and wire.is_stale()
 
 
 class Pool:
-    """Last in, first out; opens at most `size` connections, and waits for a free one.
+    """Opens at most `size` connections, and waits for a free one. For threads, also after a fork.
 
     Args:
         target: the server, or the sentinels that know it.
         size: how many connections at most.
         timeouts: of connecting and of one try, in seconds.
     """
+
+    is_cluster = False
 
     def __init__(self, target: Target, size: int, timeouts: Timeouts) -> None:
         self._target = target
@@ -86,73 +70,121 @@ class Pool:
 
     def _fill(self) -> None:
         """All places empty, as at the start."""
-        self._pid = os.getpid()
-        # The finder's address may be that of a connection which a fork has left to the parent: it is asked for anew.
-        self._places: queue.LifoQueue[tuple[Any, float]] = queue.LifoQueue()
-        for _ in range(self._size):
-            self._places.put((None, 0.0))
+        self._generation = generation()
+        # Taking from the end of a list and adding there is atomic: the lock is only for who finds it empty.
+        self._places: list[Wire | None] = [None] * self._size
+        self._waiters: deque[_Waiter] = deque()
+        self._lock = threading.Lock()
 
-    def exchange(self, commands: Commands) -> list[Any]:
+    def exchange(self, commands: Commands, *, fresh: bool = False) -> list[Any]:
         """Send commands in one write and return their replies.
+
+        Args:
+            commands: what is sent.
+            fresh: nothing of the call's time has gone yet.
 
         Raises:
             Fault: a reply is an error, or did not come.
         """
-        connection, used = self._take()
+        return accepted(self.replies(commands, fresh=fresh))
+
+    def replies(self, commands: Commands, *, fresh: bool = False) -> list[Any]:
+        """Send commands in one write and return their replies, errors among them; see `exchange`.
+
+        Raises:
+            Fault: they did not come.
+        """
+        self._check_open()
         try:
-            connection = self._ready(connection, used)
-            replies = _talk(connection, packed(commands), len(commands), self._patience())
+            wire = self._places.pop()
+        except IndexError:
+            wire, fresh = self._await_place(self._timeouts.patience()), False
+        try:
+            if wire is None or _is_stale(wire):
+                wire, fresh = self._renewed(wire, self._timeouts.patience()), False
+            replies = wire.exchange(commands, self._timeouts.attempt if fresh else self._timeouts.patience())
         except BaseException:
+            if wire is not None:
+                wire.close()
             self._give_back(None)
             raise
-        self._give_back(connection)
-        return _checked(replies)
+        wire.used = time.monotonic()
+        self._give_back(wire)
+        return replies
 
-    def _take(self) -> tuple[Any, float]:
+    @contextmanager
+    def lent(self, patience: float) -> Iterator[Wire]:
+        """A connection for more than one step. If one of them fails it is closed.
+
+        Args:
+            patience: seconds until it is there.
+
+        Raises:
+            Down: it is not.
+        """
+        self._check_open()
+        try:
+            wire = self._places.pop()
+        except IndexError:
+            wire = self._await_place(patience)
+        try:
+            if wire is None or _is_stale(wire):
+                wire = self._renewed(wire, patience)
+            yield wire
+        except BaseException:
+            if wire is not None:
+                wire.close()
+            self._give_back(None)
+            raise
+        wire.used = time.monotonic()
+        self._give_back(wire)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise closed()
-        if self._pid != os.getpid():
+        if self._generation != generation():
+            # Connections are the parent's; the finder's address may be that of one of them, and is asked for anew.
             self._fill()
-        try:
-            return self._places.get_nowait()
-        except queue.Empty:
-            return self._await_place()
 
-    def _await_place(self) -> tuple[Any, float]:
-        wait = self._patience()
-        try:
-            return self._places.get(timeout=wait)
-        except queue.Empty:
-            raise Down(f"all {self._size} connections were busy for {wait:.1f} s: raise pool_size") from None
+    def _await_place(self, patience: float) -> Wire | None:
+        waiter = _Waiter()
+        with self._lock:
+            self._waiters.append(waiter)
+            self._hand_over()
+        if waiter.wait(patience):
+            return waiter.place
+        with self._lock:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+                raise Down(f"all {self._size} connections were busy for {patience:.1f} s: raise pool_size")
+        # It was served just now.
+        return waiter.place
 
-    def _patience(self) -> float:
-        """Seconds that one step of the call may take."""
-        left = remaining()
-        return self._timeouts.attempt if left is None else min(left, self._timeouts.attempt)
+    def _hand_over(self) -> None:
+        """Places for those who wait, who came first is served first. The lock is held."""
+        while self._waiters:
+            try:
+                place = self._places.pop()
+            except IndexError:
+                return
+            self._waiters.popleft().serve(place)
 
-    def _give_back(self, connection: Any) -> None:
-        if connection is not None and (self._closed or connection.socket_timeout < self._timeouts.attempt / 2):
-            # Made by a call that had little time left, it would be too hasty for others.
-            connection.disconnect()
-            connection = None
-        self._places.put((connection, time.monotonic()))
+    def _give_back(self, wire: Wire | None) -> None:
+        if self._closed and wire is not None:
+            wire.close()
+            wire = None
+        self._places.append(wire)
+        if self._waiters:
+            with self._lock:
+                self._hand_over()
 
-    def _ready(self, connection: Any, used: float) -> Any:
-        if connection is not None and time.monotonic() - used > _RESTED and _is_stale(connection):
-            connection = None
-        return connection if connection is not None else self._connect()
-
-    def _connect(self) -> Any:
+    def _renewed(self, old: Wire | None, patience: float) -> Wire:
+        if old is not None:
+            old.close()
         host, port = self._finder.find()
-        patience = max(self._patience(), _LEAST)
-        connection = _make(self._target, host, port, min(patience, self._timeouts.connect), patience)
-        try:
-            connection.connect()
-        except redis.exceptions.RedisError as error:
-            raise _not_connected(error, self._target) from None
-        except (OSError, ValueError) as error:
-            raise _unusable(error) from None
-        return connection
+        return connect(
+            self._target, host, port, connect_timeout=min(patience, self._timeouts.connect), patience=patience
+        )
 
     def rediscover(self, *, leave: bool) -> None:
         """Forget the address and close the connections that rest; they are broken, or their server is the wrong one."""
@@ -166,110 +198,14 @@ class Pool:
         self._close_resting()
 
     def _close_resting(self) -> None:
-        if self._pid != os.getpid():
+        if self._generation != generation():
             return
-        resting = []
-        while True:
+        for _ in range(self._size):
             try:
-                resting.append(self._places.get_nowait())
-            except queue.Empty:
-                break
-        for connection, _ in resting:
-            if connection is not None:
-                connection.disconnect()
-            self._places.put((None, 0.0))
-
-
-def _not_connected(error: Exception, target: Target) -> Fault:
-    fault = fault_of(error)
-    if isinstance(fault, Refused):
-        return fault
-    cause = error.__context__
-    if target.tls is not None and isinstance(cause, OSError):
-        return tls_fault(cause)
-    # Nothing of the call was sent yet, whatever went wrong.
-    return Down(str(error))
-
-
-def _unusable(error: Exception) -> Down:
-    if isinstance(error, ssl.SSLError):
-        return tls_fault(error)
-    return Down(f"cannot connect ({type(error).__name__}: {error})", final=isinstance(error, FileNotFoundError))
-
-
-def _is_stale(connection: Any) -> bool:
-    try:
-        stale = bool(connection.can_read(0))
-    except (redis.exceptions.RedisError, OSError):
-        stale = True
-    if stale:
-        connection.disconnect()
-    return stale
-
-
-def _talk(connection: Any, data: bytes, count: int, patience: float) -> list[Any]:
-    """Send and read. After anything but an error reply the connection is of no more use."""
-    try:
-        connection.send_packed_command([data], check_health=False)
-        if patience < connection.socket_timeout:
-            _await_reply(connection, patience)
-        return _replies(connection, count)
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
-        connection.disconnect()
-        raise Lost(f"no reply ({type(error).__name__})") from None
-    except redis.exceptions.InvalidResponse:
-        connection.disconnect()
-        raise Lost("the reply is not RESP") from None
-    except BaseException:
-        connection.disconnect()
-        raise
-
-
-def _await_reply(connection: Any, patience: float) -> None:
-    """Wait for less than the connection's own timeout."""
-    if not connection.can_read(patience):
-        raise redis.exceptions.TimeoutError
-
-
-def _replies(connection: Any, count: int) -> list[Any]:
-    replies: list[Any] = []
-    for _ in range(count):
-        replies.append(_reply(connection))
-        # redis-py hangs up by itself after a reply that refuses the login.
-        if isinstance(replies[-1], Fault) and not connection.is_connected:
-            break
-    return replies
-
-
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response(disable_decoding=True)
-    except _ERROR_REPLIES as error:
-        return fault_of(error)
-
-
-def _checked(replies: list[Any]) -> list[Any]:
-    for reply in replies:
-        if isinstance(reply, Fault):
-            raise reply
-    return replies
-
-
-def _make(target: Target, host: str, port: int, connect_timeout: float, timeout: float) -> Any:
-    common: dict[str, Any] = {
-        "db": target.db,
-        "username": target.username,
-        "password": target.password,
-        "client_name": target.client_name,
-        "protocol": target.protocol,
-        "socket_connect_timeout": connect_timeout,
-        "socket_timeout": timeout,
-        # memkit tries again itself; two layers would multiply.
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if target.path is not None:
-        kind: Any = redis.UnixDomainSocketConnection
-        return kind(path=target.path, **common)
-    common |= {"host": host, "port": port, "socket_keepalive": True}
-    kind = redis.Connection if target.tls is None else redis.SSLConnection
-    return kind(**common, **(tls_arguments(target.tls) if target.tls else {}))
+                wire = self._places.pop()
+            except IndexError:
+                return
+            # To the other end: the next to be taken is another one, until all were looked at.
+            self._places.insert(0, None)
+            if wire is not None:
+                wire.close()

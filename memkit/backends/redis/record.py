@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import ALL_DATA, Call, Token, Wiring, heading, plain, scripted
+from memkit.backends.redis.calls import ALL_DATA, Call, Ready, Token, Wiring, bulk, heading, scripted
 from memkit.commands import PutResult, RecordDrop, RecordGet, RecordLoad, RecordPut, StoredRecord
 
 __all__ = ["BUILDERS"]
@@ -16,14 +16,19 @@ _LEAST = 19
 
 
 def _put(command: RecordPut, token: Token, wiring: Wiring) -> Call:
-    expected = -1 if command.expected is None else command.expected
-    arguments = [
-        *heading(command, token, wiring),
-        expected,
-        command.created_us.to_bytes(8, "big", signed=True),
-        command.wire,
-    ]
-    return scripted("record_put", wiring, command, "wm about ops", arguments, _put_result)
+    owner, wire, number = command.owner, command.wire, b"%d" % token.number
+    front = wiring.fronts(
+        "record_put", command.place.name, _PUT if owner is None else _PUT_OWNED, 5, command.ttl_ms, owner or ""
+    )
+    expected = _ANY if command.expected is None else bulk(command.expected)
+    created = command.created_us.to_bytes(8, "big", signed=True)
+    said = (front, token.lane, len(number), number, expected, created, len(wire), wire)
+    return Call(Ready(b"%b$8\r\n%b\r\n$%d\r\n%b\r\n%b$8\r\n%b\r\n$%d\r\n%b\r\n" % said), _put_result)
+
+
+_ANY = bulk(-1)
+_PUT = "wm about ops"
+_PUT_OWNED = f"{_PUT} {ALL_DATA}"
 
 
 def _put_result(reply: list[Any]) -> PutResult:
@@ -34,7 +39,7 @@ def _put_result(reply: list[Any]) -> PutResult:
 def _get(command: RecordGet, token: Token, wiring: Wiring) -> Call:
     del token
     if command.owner is None:
-        return plain(("GET", wiring.keys.key(command.place)), _stored)
+        return Call(("GET", wiring.keys.key(command.place)), _stored)
     return scripted("record_get", wiring, command, "wm about", [command.owner], _stored)
 
 

@@ -14,6 +14,8 @@ __all__ = ["Script", "script", "source_of"]
 # A script's first lines may name what stands in front of it: first what may answer alone, then functions that it needs.
 _FIRST = "--!first "
 _INCLUDE = "--!include "
+# Only for those who read the file.
+_COMMENT = re.compile(r"^ *--.*\n|^\n", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 # At the left margin: a function with its end, or the names of values.
 _DEFINITION = re.compile(r"^(local (?:function (\w+)[^\n]*\n.*?\nend|([\w, ]+) = [^\n]*))$", re.MULTILINE | re.DOTALL)
@@ -42,7 +44,8 @@ def script(name: str) -> Script:
     lines = source.split("\n", 2)[:2]
     first = [_source(part) for line in lines for part in _named(line, _FIRST)]
     included = "\n".join(_source(part) for line in lines for part in _named(line, _INCLUDE))
-    encoded = "\n".join([*first, *_needed(included, source), source]).encode()
+    text = "\n".join([*first, *_needed(included, source), source])
+    encoded = _COMMENT.sub("", text).encode()
     made = Script(encoded, hashlib.sha1(encoded, usedforsecurity=False).hexdigest().encode())
     _by_digest[made.digest] = made
     return made

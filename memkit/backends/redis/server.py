@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from memkit.backends.redis.calls import Call, Token, Wiring, plain
+from memkit.backends.redis.calls import Call, Token, Wiring
 from memkit.commands import LeftoverPage, Leftovers, ServerState, StoreState
 
 __all__ = ["BUILDERS"]
@@ -18,7 +18,7 @@ def _leftovers(command: Leftovers, token: Token, wiring: Wiring) -> Call:
     del token
     stem = wiring.keys.everything if command.whole else wiring.keys.prefix(command.place).decode() + "*"
     fences = wiring.keys.fences
-    return plain(("SCAN", command.cursor, "MATCH", stem, "COUNT", _PAGE), lambda reply: _found(reply, fences))
+    return Call(("SCAN", command.cursor, "MATCH", stem, "COUNT", _PAGE), lambda reply: _found(reply, fences))
 
 
 def _found(reply: Any, fences: re.Pattern[bytes]) -> LeftoverPage:
@@ -29,7 +29,7 @@ def _found(reply: Any, fences: re.Pattern[bytes]) -> LeftoverPage:
 
 def _state(command: ServerState, token: Token, wiring: Wiring) -> Call:
     del command, token, wiring
-    return plain(("INFO",), _stated)
+    return Call(("INFO",), _stated)
 
 
 def _stated(reply: Any) -> StoreState:

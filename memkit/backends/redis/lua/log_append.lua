@@ -7,7 +7,7 @@
 --       and bytes of each record
 --       flags: a character for each record, the sum of its mark and 64: memkit named it for this very call, or 96: its id
 --       was given by the caller
---       options: '' or a msgpack map: most, age (ms), whole, alone, t, m, c, x (see owner.lua, of a new log)
+--       options: '' or a number (`most` alone) or a msgpack map: most, age (ms), whole, alone, t, m, c, x (see owner.lua, of a new log)
 -- Reply how many were new; nil: there are records, and `alone` was asked for
 --
 -- A named id that is above the last order key and not in idx or gone was never stored: the last order key only ever rises
@@ -19,7 +19,8 @@ local asked, user, window, lane, number, turn, flags, options = unpack(ARGV, 1, 
 window = tonumber(window)
 if erased(fence) then return ERASED end
 if not owned(about, user) then return NOT_OWNER end
-local opt = options == '' and {} or cmsgpack.unpack(options)
+local opt = { most = tonumber(options) }
+if options ~= '' and not opt.most then opt = cmsgpack.unpack(options) end
 
 local now = now_ms()
 local given = string.find(flags, '[`-g]')

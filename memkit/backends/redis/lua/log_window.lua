@@ -1,3 +1,4 @@
+--!first window_usual
 --!include time owner order
 -- Reads what a window over the last places is made of.
 --

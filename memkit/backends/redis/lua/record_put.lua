@@ -1,3 +1,4 @@
+--!first put_usual
 --!include time owner ops head
 -- Sets a value.
 --
