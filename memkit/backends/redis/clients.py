@@ -1,31 +1,22 @@
-"""Links over a redis-py client, used through its public API: an injected one, or a cluster client of our own."""
+"""Links over a redis-py client of the caller's, used through its public API."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import redis
 import redis.asyncio
-from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
-from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.retry import Retry
+from redis.cluster import RedisCluster
 
 from memkit.backends.redis.calls import Commands
-from memkit.backends.redis.discovery import Timeouts, tls_arguments
-from memkit.backends.redis.faults import Down, Fault, Lost, Refused
-from memkit.backends.redis.pool import fault_of
-from memkit.backends.redis.target import Target
+from memkit.backends.redis.discovery import Timeouts
+from memkit.backends.redis.faults import Down, Fault, Lost, Refused, accepted, refusal
 from memkit.errors import ConfigurationError
 from memkit.retrying import remaining
 
-__all__ = ["AsyncClientLink", "ClientLink", "async_cluster_link", "check_client", "cluster_link"]
+__all__ = ["AsyncClientLink", "ClientLink", "check_client"]
 
 _SYNC = (redis.Redis, RedisCluster)
 _ASYNC = (redis.asyncio.Redis, AsyncRedisCluster)
@@ -47,6 +38,39 @@ def check_client(client: Any, *, asynchronous: bool) -> None:
         raise ConfigurationError(["the client decodes replies: build it with decode_responses=False"])
 
 
+_CODES: dict[type[Exception], str] = {
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.NoScriptError: "NOSCRIPT",
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.exceptions.TryAgainError: "TRYAGAIN",
+    redis.exceptions.MovedError: "MOVED",
+    redis.exceptions.AskError: "ASK",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ExecAbortError: "EXECABORT",
+}
+
+
+def _fault_of(error: Exception) -> Fault:
+    """The fault of an exception of redis-py."""
+    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.AuthorizationError):
+        return Refused("WRONGPASS", "the user or the password is wrong, or one is needed")
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return refusal(f"{code} {error}")
+    if isinstance(error, redis.exceptions.ResponseError):
+        # The code that redis-py takes off a reply is kept beside its text.
+        return refusal(f"{error.status_code} {error}" if error.status_code else str(error))
+    if isinstance(error, redis.exceptions.ConnectionError) and "max number of clients" in str(error):
+        return refusal("MAXCLIENTS the server has its maximum of clients")
+    if isinstance(error, redis.exceptions.MaxConnectionsError) or "connecting to" in str(error):
+        return Down(str(error))
+    return Lost(f"no reply ({type(error).__name__})")
+
+
 # Not all of them are a RedisError.
 _ERRORS = (
     redis.exceptions.RedisError,
@@ -58,13 +82,25 @@ _ERRORS = (
 
 def _as_fault(error: Exception) -> Fault:
     if not isinstance(error, redis.exceptions.RedisClusterException | redis.exceptions.ClusterError):
-        return fault_of(error)
+        return _fault_of(error)
     cause = error.__cause__
-    fault = fault_of(cause) if isinstance(cause, Exception) else fault_of(error)
+    fault = _fault_of(cause) if isinstance(cause, Exception) else _fault_of(error)
     if isinstance(fault, Refused):
         return fault
     reason = f"the cluster did not answer ({type(cause or error).__name__})"
     return Down(reason) if "cannot be connected" in str(error) else Lost(reason)
+
+
+def _refused(error: Exception) -> Refused:
+    """An error reply.
+
+    Raises:
+        Fault: there was none.
+    """
+    fault = _as_fault(error)
+    if isinstance(fault, Refused):
+        return fault
+    raise fault from None
 
 
 def _execute(client: Any, command: tuple[Any, ...]) -> Any:
@@ -81,77 +117,67 @@ async def _aexecute(client: Any, command: tuple[Any, ...]) -> Any:
 
 
 class ClientLink:
-    """Sends calls through a client; what it does by itself on errors is its own.
+    """Sends calls through a client; what it does by itself on errors is its own, and so is its life.
 
     Args:
-        make: returns the client; called again after a fork.
-        owned: whether the client is ours to close.
-        name: for errors.
+        client: of the caller.
     """
 
-    def __init__(self, make: Callable[[], Any], *, owned: bool, name: str) -> None:
-        self._make = make
-        self._owned = owned
-        self._name = name
-        self._client: Any = None
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
+    def __init__(self, client: Any) -> None:
+        self.is_cluster = isinstance(client, RedisCluster)
+        self._client = client
 
     def __str__(self) -> str:
-        return self._name
+        return type(self._client).__name__
 
-    def exchange(self, commands: Commands) -> list[Any]:
+    def exchange(self, commands: Commands, *, fresh: bool = False) -> list[Any]:
         """Send commands, one after the other.
 
         Raises:
             Fault: a reply is an error, or did not come.
         """
+        del fresh  # a client has timeouts of its own
+        return accepted(self.replies(commands))
+
+    def replies(self, commands: Commands) -> list[Any]:
+        """The same with errors among the replies.
+
+        Raises:
+            Fault: they did not come.
+        """
+        return [self._reply(command) for command in commands]
+
+    def _reply(self, command: tuple[Any, ...]) -> Any:
         try:
-            client = self._open()
-            return [_execute(client, command) for command in commands]
+            return _execute(self._client, command)
         except _ERRORS as error:
-            raise _as_fault(error) from None
-
-    def _open(self) -> Any:
-        if self._client is None or (self._owned and self._pid != os.getpid()):
-            self._make_one()
-        return self._client
-
-    def _make_one(self) -> None:
-        with self._lock:
-            # Another thread may have been faster.
-            if self._client is None or (self._owned and self._pid != os.getpid()):
-                self._client, self._pid = self._make(), os.getpid()
+            return _refused(error)
 
     def rediscover(self, *, leave: bool) -> None:
         """A client finds its server itself."""
 
     def close(self) -> None:
-        """Close the client if it is ours."""
-        if self._owned and self._client is not None:
-            self._client.close()
-            self._client = None
+        """The client stays open."""
 
 
 class AsyncClientLink:
     """`ClientLink` for asyncio.
 
     Args:
-        make: returns the client; called once for each loop if the client is ours.
-        owned: whether the client is ours to close.
-        name: for errors.
+        client: of the caller.
         timeouts: one try is cut off at these, whatever the client's own are.
     """
 
-    def __init__(self, make: Callable[[], Any], *, owned: bool, name: str, timeouts: Timeouts) -> None:
-        self._make = make
-        self._owned = owned
-        self._name = name
+    def __init__(self, client: Any, timeouts: Timeouts) -> None:
+        self.is_cluster = isinstance(client, AsyncRedisCluster)
+        self._client = client
         self._timeouts = timeouts
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
 
     def __str__(self) -> str:
-        return self._name
+        return type(self._client).__name__
+
+    def begin(self, commands: Commands) -> None:
+        """A client has things to wait for before it sends."""
 
     async def exchange(self, commands: Commands) -> list[Any]:
         """Send commands, one after the other.
@@ -159,72 +185,37 @@ class AsyncClientLink:
         Raises:
             Fault: a reply is an error, or did not come.
         """
+        return accepted(await self.replies(commands))
+
+    async def replies(self, commands: Commands) -> list[Any]:
+        """The same with errors among the replies.
+
+        Raises:
+            Fault: they did not come.
+        """
         left = remaining()
         timeout = self._timeouts.connect + self._timeouts.attempt
         try:
             async with asyncio.timeout(timeout if left is None else min(left, timeout)):
-                client = self._open()
-                if isinstance(client, AsyncRedisCluster):
+                if self.is_cluster:
                     # redis-py does this itself, but not for several calls at the same time.
-                    await client.initialize()
-                return [await _aexecute(client, command) for command in commands]
+                    await self._client.initialize()
+                return [await self._reply(command) for command in commands]
         except TimeoutError:
             raise Lost("no reply in time") from None
         except _ERRORS as error:
             raise _as_fault(error) from None
 
-    def _open(self) -> Any:
-        if not self._owned:
-            return self._make()
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = self._make()
-        return client
+    async def _reply(self, command: tuple[Any, ...]) -> Any:
+        try:
+            return await _aexecute(self._client, command)
+        except TimeoutError:
+            raise
+        except _ERRORS as error:
+            return _refused(error)
 
     def rediscover(self, *, leave: bool) -> None:
         """A client finds its server itself."""
 
     async def aclose(self) -> None:
-        """Close the clients that are ours."""
-        clients, self._clients = self._clients, WeakKeyDictionary()
-        current = asyncio.get_running_loop()
-        for loop, client in clients.items():
-            if loop is current:
-                await client.aclose()
-
-
-def _cluster_arguments(target: Target, timeouts: Timeouts) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "username": target.username,
-        "password": target.password,
-        "protocol": target.protocol,
-        "socket_timeout": timeouts.attempt,
-        "socket_connect_timeout": timeouts.connect,
-        # memkit tries again itself; two layers would multiply.
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if target.client_name is not None:
-        arguments["client_name"] = target.client_name
-    if target.tls is not None:
-        arguments |= {"ssl": True, **tls_arguments(target.tls)}
-    return arguments
-
-
-def cluster_link(target: Target, timeouts: Timeouts, size: int) -> ClientLink:
-    """A link over a cluster client of our own, opened when it is first used."""
-    node: Any = ClusterNode
-    nodes = [node(host, port) for host, port in target.addresses]
-    arguments = _cluster_arguments(target, timeouts) | {"max_connections": size}
-    return ClientLink(lambda: RedisCluster(startup_nodes=nodes, **arguments), owned=True, name=str(target))
-
-
-def async_cluster_link(target: Target, timeouts: Timeouts, size: int) -> AsyncClientLink:
-    """`cluster_link` for asyncio."""
-    arguments = _cluster_arguments(target, timeouts) | {"max_connections": size}
-
-    def make() -> Any:
-        nodes = [AsyncClusterNode(host, port) for host, port in target.addresses]
-        return AsyncRedisCluster(startup_nodes=nodes, **arguments)
-
-    return AsyncClientLink(make, owned=True, name=str(target), timeouts=timeouts)
+        """The client stays open."""
