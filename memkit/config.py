@@ -128,6 +128,17 @@ class Settings:
     )
     ttl_long_term_memory: float | None = _setting(kinds.TTL, None, "time to live of long-term memory", optional=False)
     codec: str = _setting(kinds.choice("msgpack", "json"), "msgpack", "how records are written")
+    compression: Literal["none", "zstd"] = _setting(
+        kinds.choice("none", "zstd"), "none", "how large records are compressed; zstd needs agent-memkit[zstd]"
+    )
+    compression_above: int | None = _setting(
+        kinds.SIZE, None, "records of more bytes are compressed; unset: 1KiB, with a dictionary 64 bytes"
+    )
+    compression_dictionary: str | None = _setting(
+        kinds.TEXT,
+        None,
+        f"files with dictionaries, '{os.pathsep}' between them: the first is written with, all are read with",
+    )
     max_record_bytes: int = _setting(kinds.SIZE, 8 * 2**20, "larger records are refused")
     on_corrupt: Literal["raise", "report"] = _setting(
         kinds.choice("raise", "report"),
@@ -151,7 +162,11 @@ class Settings:
         "english",
         "language whose word forms a query treats as one; none: words as they stand",
     )
-    pool_size: int = _setting(kinds.COUNT, 8, "connections that a manager opens at most")
+    pool_size: int = _setting(kinds.COUNT, 8, "connections that a sync manager opens at most")
+    connections: int = _setting(kinds.COUNT, 1, "connections that an async manager has for each event loop")
+    cached_reads: int = _setting(
+        kinds.AMOUNT, 0, "results of reads that a manager keeps until the server says that they changed; 0: none"
+    )
     connect_timeout: float = _setting(kinds.TIME, 2.0, "time to open a connection")
     attempt_timeout: float = _setting(kinds.TIME, 2.0, "time to wait for one answer")
     retry_attempts: int = _setting(kinds.COUNT, 30, "how often an operation is tried; 1: once")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "AMOUNT",
     "BACKEND",
     "BOOLEAN",
     "BOUND",
@@ -131,6 +132,15 @@ def _whole(value: Any) -> int:
     return value
 
 
+def _whole_or_zero(value: Any) -> int:
+    if value == "0" or (type(value) is int and value == 0):
+        return 0
+    try:
+        return _whole(value)
+    except ValueError:
+        raise ValueError("give a whole number, 0 or more") from None
+
+
 def _bytes(value: Any) -> int:
     match = re.fullmatch(r"([0-9]{1,9})(KiB|MiB|GiB)", value) if isinstance(value, str) else None
     if match:
@@ -179,6 +189,7 @@ def _show_bound(bound: int | None) -> str:
     return "none" if bound is None else str(bound)
 
 
+AMOUNT: Final = Reader("whole number from 0", _whole_or_zero)
 BACKEND: Final = Reader("redis, memory, null, embedded or a registered name", _backend)
 BOOLEAN: Final = Reader("true or false", _boolean, lambda value: str(value).lower())
 BOUND: Final = Reader("whole number or none", _or_none(_whole), _show_bound)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from memkit.backends.redis.driver import AsyncRedisBackend, RedisBackend
-from memkit.backends.redis.loops import Loops
-from memkit.backends.redis.manager import backend_arguments, server_options_of
-from memkit.backends.redis.pool import Pool
+from memkit.backends.redis.manager import async_backend, server_options_of, sync_backend
 from memkit.backends.redis.target import Target
 from memkit.config import Settings
 from memkit.embedded import Attachment, attach
@@ -19,10 +18,17 @@ from memkit.providers import Provider
 __all__ = ["provider"]
 
 
-def _attach(settings: Settings) -> Attachment:
+@contextmanager
+def _attached(settings: Settings) -> Iterator[Attachment]:
+    """The server of a directory, given back where its backend cannot be made."""
     if settings.directory is None:
         raise ConfigurationError(["the embedded backend needs a directory: set MEMKIT_URL to embedded:///directory"])
-    return attach(settings.directory)
+    attachment = attach(settings.directory)
+    try:
+        yield attachment
+    except BaseException:
+        attachment.close()
+        raise
 
 
 def _target(attachment: Attachment, settings: Settings) -> Target:
@@ -30,23 +36,19 @@ def _target(attachment: Attachment, settings: Settings) -> Target:
 
 
 def _manager(settings: Settings) -> MemoryManager:
-    attachment = _attach(settings)
-    namespace, policy, timeouts, size, hook = _arguments(settings)
-    link = Pool(_target(attachment, settings), size, timeouts)
-    backend = RedisBackend(link, namespace, policy, hook, on_close=attachment.close)
+    with _attached(settings) as attachment:
+        backend = sync_backend(_target(attachment, settings), _options(settings), attachment.close)
     return MemoryManager(backend, **options_of(settings))
 
 
 def _async_manager(settings: Settings) -> AsyncMemoryManager:
-    attachment = _attach(settings)
-    namespace, policy, timeouts, _, hook = _arguments(settings)
-    link = Loops(_target(attachment, settings), timeouts)
-    backend = AsyncRedisBackend(link, namespace, policy, hook, on_close=attachment.close)
+    with _attached(settings) as attachment:
+        backend = async_backend(_target(attachment, settings), _options(settings), attachment.close)
     return AsyncMemoryManager(backend, **options_of(settings))
 
 
-def _arguments(settings: Settings) -> Any:
-    return backend_arguments({**server_options_of(settings), "namespace": settings.namespace})
+def _options(settings: Settings) -> dict[str, Any]:
+    return {**server_options_of(settings), "namespace": settings.namespace}
 
 
 provider = Provider("embedded", _manager, _async_manager)

@@ -17,6 +17,7 @@ from attrs import evolve
 from memkit.converters.verbatim import amended, copied, difference, digest
 from memkit.errors import InvalidInputError
 from memkit.records import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
+from memkit.sealing import unsealed
 from memkit.values import RefusedValue, plain
 
 __all__ = [
@@ -155,4 +156,5 @@ def written_each(
         if not isinstance(message, _MESSAGES):
             cure = "give system, user, assistant and tool messages of memkit"
             raise refuse(at, f"is of type {type(message).__name__}: {cure}")
-        yield message, _restored(message, key, write(message, at))
+        own = unsealed(message)
+        yield own, _restored(own, key, write(own, at))

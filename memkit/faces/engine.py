@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from memkit.backends.base import IAsyncBackend, IBackend
-from memkit.commands import Command
+from memkit.backends.base import IAsyncBackend, IBackend, Key
 from memkit.errors import BackendError, BackendUnavailableError, ClosedError, OutcomeUnknownError
-from memkit.flows.base import Context, Flow
+from memkit.flows.base import Context, Flow, Step
 
 __all__ = ["AsyncEngine", "Engine"]
 
 T = TypeVar("T")
-Step = Command[Any] | tuple[Command[Any], ...]
 
 
 def _unanswered(verb: str, step: Step | None, error: OutcomeUnknownError) -> BackendError:
@@ -28,10 +26,14 @@ class Engine:
     Args:
         backend: executes the commands; closed with the engine.
         context: what the flows are given.
+
+    Attributes:
+        tails: keeps results of reads; None: nothing is kept.
     """
 
     def __init__(self, backend: IBackend, context: Context) -> None:
         self.backend = backend
+        self.tails = backend.tails
         self.context = context
         self._closed = False
 
@@ -47,15 +49,36 @@ class Engine:
         try:
             step = next(flow)
             while True:
-                step = flow.send(self._execute(step))
+                if type(step) is tuple:
+                    step = flow.send(self.backend.execute_many(step))
+                elif type(step) is list:
+                    step = flow.send(self.backend.execute_each(step))
+                else:
+                    step = flow.send(self.backend.execute(step))  # type: ignore[arg-type]  # it is a command
         except StopIteration as stop:
             result: T = stop.value
             return result
         except OutcomeUnknownError as error:
             raise _unanswered(verb, step, error) from error.__cause__
 
-    def _execute(self, step: Step) -> Any:
-        return self.backend.execute_many(step) if isinstance(step, tuple) else self.backend.execute(step)
+    def fill(self, verb: str, key: Key | None, flow: Flow[T]) -> T:
+        """Run a flow that reads, and keep its result; for results of which `tails` has none.
+
+        Args:
+            verb: what the user called, for errors.
+            key: see `Tails`; None: the result is not kept.
+            flow: the flow.
+        """
+        self.check_open()
+        if key is None or self.tails is None:
+            return self.run(verb, flow)
+        return self.tails.fill(key, lambda: self.run(verb, flow))
+
+    @property
+    def open_context(self) -> Context:
+        """The context, for flows that check their arguments at once; raises as `check_open`."""
+        self.check_open()
+        return self.context
 
     def check_open(self) -> None:
         """Raise ClosedError if it was closed."""
@@ -78,6 +101,7 @@ class AsyncEngine:
 
     def __init__(self, backend: IAsyncBackend, context: Context) -> None:
         self.backend = backend
+        self.tails = backend.tails
         self.context = context
         self._closed = False
 
@@ -88,17 +112,30 @@ class AsyncEngine:
         try:
             step = next(flow)
             while True:
-                step = flow.send(await self._execute(step))
+                if type(step) is tuple:
+                    step = flow.send(await self.backend.execute_many(step))
+                elif type(step) is list:
+                    step = flow.send(await self.backend.execute_each(step))
+                else:
+                    step = flow.send(await self.backend.execute(step))  # type: ignore[arg-type]  # it is a command
         except StopIteration as stop:
             result: T = stop.value
             return result
         except OutcomeUnknownError as error:
             raise _unanswered(verb, step, error) from error.__cause__
 
-    async def _execute(self, step: Step) -> Any:
-        if isinstance(step, tuple):
-            return await self.backend.execute_many(step)
-        return await self.backend.execute(step)
+    async def fill(self, verb: str, key: Key | None, flow: Flow[T]) -> T:
+        """See `Engine.fill`."""
+        self.check_open()
+        if key is None or self.tails is None:
+            return await self.run(verb, flow)
+        return await self.tails.fill(key, lambda: self.run(verb, flow))
+
+    @property
+    def open_context(self) -> Context:
+        """The context, for flows that check their arguments at once; raises as `check_open`."""
+        self.check_open()
+        return self.context
 
     def check_open(self) -> None:
         """Raise ClosedError if it was closed."""

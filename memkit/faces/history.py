@@ -15,8 +15,10 @@ from typing import Any
 
 from attrs import evolve
 
+from memkit.backends.base import ABSENT, Absent
 from memkit.errors import ErasedError, MemkitError
 from memkit.faces.engine import AsyncEngine, Engine
+from memkit.faces.reading import key_of_history
 from memkit.flows.base import Messages
 from memkit.flows.history import about, append, branch, compact, edit, pages, repair, swap, turns, window
 from memkit.flows.history.conversation import Conversation
@@ -60,7 +62,14 @@ class MessageHistory(IMessageHistory):
         return self._engine.run("append", append.append(self._conversation, messages, idempotency_key))
 
     def window(self, last: int | None = None, tokens: int | None = None, counter: Counter | None = None) -> Messages:
-        return self._engine.run("window", window.window(self._conversation, last, tokens, counter))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None or counter is not None:
+            return engine.run("window", window.window(conversation, last, tokens, counter))
+        key = key_of_history(engine, "window", conversation, last, tokens)
+        found: Messages | Absent = engine.tails.find(key)
+        if found is not ABSENT:
+            return found
+        return engine.fill("window", key, window.window(conversation, last, tokens, None))
 
     def messages(
         self,
@@ -69,10 +78,21 @@ class MessageHistory(IMessageHistory):
         limit: int | None = None,
         role: str | None = None,
     ) -> Messages:
-        return self._engine.run("messages", pages.messages(self._conversation, after, before, limit, role))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None:
+            return engine.run("messages", pages.messages(conversation, after, before, limit, role))
+        asked = after, before, limit, role
+        key = key_of_history(engine, "messages", conversation, *asked)
+        found = engine.tails.find(key)
+        return engine.fill("messages", key, pages.messages(conversation, *asked)) if found is ABSENT else found
 
     def get(self, message_id: str) -> Message | None:
-        return self._engine.run("get", edit.get(self._conversation, message_id))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None:
+            return engine.run("get", edit.get(conversation, message_id))
+        key = key_of_history(engine, "get", conversation, message_id)
+        found = engine.tails.find(key)
+        return engine.fill("get", key, edit.get(conversation, message_id)) if found is ABSENT else found
 
     def update(self, message_id: str, message: Message, expected_version: int | None = None) -> Message:
         return self._engine.run("update", edit.update(self._conversation, message_id, message, expected_version))
@@ -87,7 +107,12 @@ class MessageHistory(IMessageHistory):
         return self._engine.run("clear", edit.clear(self._conversation))
 
     def count(self) -> int:
-        return self._engine.run("count", about.count(self._conversation))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None:
+            return engine.run("count", about.count(conversation))
+        key = key_of_history(engine, "count", conversation)
+        found = engine.tails.find(key)
+        return engine.fill("count", key, about.count(conversation)) if found is ABSENT else found
 
     def info(self) -> ConversationInfo | None:
         return self._engine.run("info", about.info(self._conversation))
@@ -220,7 +245,14 @@ class AsyncMessageHistory(IAsyncMessageHistory):
     async def window(
         self, last: int | None = None, tokens: int | None = None, counter: Counter | None = None
     ) -> Messages:
-        return await self._engine.run("window", window.window(self._conversation, last, tokens, counter))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None or counter is not None:
+            return await engine.run("window", window.window(conversation, last, tokens, counter))
+        key = key_of_history(engine, "window", conversation, last, tokens)
+        found: Messages | Absent = engine.tails.find(key)
+        if found is not ABSENT:
+            return found
+        return await engine.fill("window", key, window.window(conversation, last, tokens, None))
 
     async def messages(
         self,
@@ -229,10 +261,21 @@ class AsyncMessageHistory(IAsyncMessageHistory):
         limit: int | None = None,
         role: str | None = None,
     ) -> Messages:
-        return await self._engine.run("messages", pages.messages(self._conversation, after, before, limit, role))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None:
+            return await engine.run("messages", pages.messages(conversation, after, before, limit, role))
+        asked = after, before, limit, role
+        key = key_of_history(engine, "messages", conversation, *asked)
+        found = engine.tails.find(key)
+        return await engine.fill("messages", key, pages.messages(conversation, *asked)) if found is ABSENT else found
 
     async def get(self, message_id: str) -> Message | None:
-        return await self._engine.run("get", edit.get(self._conversation, message_id))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None:
+            return await engine.run("get", edit.get(conversation, message_id))
+        key = key_of_history(engine, "get", conversation, message_id)
+        found = engine.tails.find(key)
+        return await engine.fill("get", key, edit.get(conversation, message_id)) if found is ABSENT else found
 
     async def update(self, message_id: str, message: Message, expected_version: int | None = None) -> Message:
         return await self._engine.run("update", edit.update(self._conversation, message_id, message, expected_version))
@@ -247,7 +290,12 @@ class AsyncMessageHistory(IAsyncMessageHistory):
         return await self._engine.run("clear", edit.clear(self._conversation))
 
     async def count(self) -> int:
-        return await self._engine.run("count", about.count(self._conversation))
+        engine, conversation = self._engine, self._conversation
+        if engine.tails is None:
+            return await engine.run("count", about.count(conversation))
+        key = key_of_history(engine, "count", conversation)
+        found = engine.tails.find(key)
+        return await engine.fill("count", key, about.count(conversation)) if found is ABSENT else found
 
     async def info(self) -> ConversationInfo | None:
         return await self._engine.run("info", about.info(self._conversation))
