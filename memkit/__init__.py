@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from memkit.backends.null import AsyncNullMemoryManager, NullMemoryManager
     from memkit.backends.redis import AsyncRedisMemoryManager, RedisMemoryManager
     from memkit.clock import Clock, SystemClock
+    from memkit.codec.compression import Compression, Dictionary
     from memkit.codec.registry import register
+    from memkit.codec.training import train_dictionary
     from memkit.config import Settings
     from memkit.errors import (
         AuthenticationError,
         BackendError,
         BackendUnavailableError,
+        BatchError,
         CapacityError,
         ClosedError,
         CodecError,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         TurnHeldError,
         TurnLostError,
         UnknownRecordTypeError,
+        UnsupportedRecordError,
         VersionConflictError,
         WindowError,
     )
@@ -105,14 +109,16 @@ _HOMES = {
     "backends.null": "AsyncNullMemoryManager NullMemoryManager",
     "backends.redis": "AsyncRedisMemoryManager RedisMemoryManager",
     "clock": "Clock SystemClock",
+    "codec.compression": "Compression Dictionary",
     "codec.registry": "register",
+    "codec.training": "train_dictionary",
     "config": "Settings",
     "errors": (
-        "AuthenticationError BackendError BackendUnavailableError CapacityError ClosedError CodecError "
+        "AuthenticationError BackendError BackendUnavailableError BatchError CapacityError ClosedError CodecError "
         "ConfigurationError ContentionError ConversationExistsError CorruptRecordError ErasedError "
         "ImportFormatError InvalidInputError InvalidRecordError MemkitError MemoryNotFoundError "
         "MissingExtraError OutcomeUnknownError OwnerMismatchError RevisionConflictError ServerError "
-        "TurnHeldError TurnLostError UnknownRecordTypeError VersionConflictError WindowError"
+        "TurnHeldError TurnLostError UnknownRecordTypeError UnsupportedRecordError VersionConflictError WindowError"
     ),
     "faces.kit": "AsyncMemoryKit MemoryKit",
     "faces.manager": "AsyncMemoryManager MemoryManager",
@@ -148,17 +154,20 @@ __all__ = [
     "AuthenticationError",
     "BackendError",
     "BackendUnavailableError",
+    "BatchError",
     "Branch",
     "CapacityError",
     "Clock",
     "ClosedError",
     "CodecError",
     "Compaction",
+    "Compression",
     "ConfigurationError",
     "ContentionError",
     "ConversationExistsError",
     "ConversationInfo",
     "CorruptRecordError",
+    "Dictionary",
     "EraseReceipt",
     "ErasedError",
     "Fact",
@@ -215,6 +224,7 @@ __all__ = [
     "TurnHeldError",
     "TurnLostError",
     "UnknownRecordTypeError",
+    "UnsupportedRecordError",
     "UserMessage",
     "VersionConflictError",
     "WindowError",
@@ -229,6 +239,7 @@ __all__ = [
     "register_backend",
     "remaining",
     "retry",
+    "train_dictionary",
 ]
 
 

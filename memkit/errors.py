@@ -16,10 +16,12 @@
     ├── TurnHeldError                somebody else has the turn in the conversation
     ├── TurnLostError                the own turn is over
     ├── ErasedError                  the conversation was erased a moment ago
+    ├── BatchError                   some inputs of a batch were not stored; says which, and why
     ├── ImportFormatError            a line of an import cannot be read
     ├── CodecError                   stored bytes cannot be turned into a record
     │   ├── CorruptRecordError       they are damaged
-    │   └── UnknownRecordTypeError   their type is not registered here
+    │   ├── UnknownRecordTypeError   their type is not registered here
+    │   └── UnsupportedRecordError   what reads them is not here: a package, a dictionary, a newer memkit
     ├── BackendError                 the store behind memkit failed
     │   ├── BackendUnavailableError  not reached, or no answer, before the deadline
     │   ├── AuthenticationError      refused: user, password or permission
@@ -37,12 +39,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "AuthenticationError",
     "BackendError",
     "BackendUnavailableError",
+    "BatchError",
     "CapacityError",
     "ClosedError",
     "CodecError",
@@ -64,6 +67,7 @@ __all__ = [
     "TurnHeldError",
     "TurnLostError",
     "UnknownRecordTypeError",
+    "UnsupportedRecordError",
     "VersionConflictError",
     "WindowError",
 ]
@@ -255,6 +259,25 @@ class ErasedError(MemkitError):
         return type(self), ()
 
 
+class BatchError(MemkitError):
+    """Some inputs of a batch were not stored; the others were.
+
+    Attributes:
+        errors: what went wrong, by the number of the input, from 0.
+        stored: what `store` would have returned, by the number of each input that was stored.
+    """
+
+    def __init__(self, errors: Mapping[int, MemkitError], stored: Mapping[int, str]) -> None:
+        self.errors = dict(errors)
+        self.stored = dict(stored)
+        number, first = next(iter(self.errors.items()))
+        count = len(self.errors) + len(self.stored)
+        super().__init__(f"{len(self.errors)} of {count} inputs were not stored; input {number}: {first}")
+
+    def __reduce__(self) -> tuple[type, tuple[dict[int, MemkitError], dict[int, str]]]:
+        return type(self), (self.errors, self.stored)
+
+
 class ImportFormatError(MemkitError, ValueError):
     """A line of an import cannot be read.
 
@@ -298,6 +321,10 @@ class CorruptRecordError(CodecError):
 
 class UnknownRecordTypeError(CodecError):
     """The type of a stored record is not registered in this process: register its class."""
+
+
+class UnsupportedRecordError(CodecError):
+    """What reads a stored record is not here: a package, a dictionary, or a newer memkit. The record is not damaged."""
 
 
 class BackendError(MemkitError):

@@ -33,6 +33,9 @@ class MemoryType(Enum):
     SHORT_TERM_MEMORY = "SHORT_TERM_MEMORY"
     LONG_TERM_MEMORY = "LONG_TERM_MEMORY"
 
+    # Members are equal only to themselves; Enum's own hash is a call of Python code for each look-up.
+    __hash__ = object.__hash__
+
 
 @frozen(kw_only=False)
 class MemoryInput:

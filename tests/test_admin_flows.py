@@ -469,7 +469,7 @@ def test_damaged_record_stops_an_export(here):
     """A damaged record ends an export with an error that names where it is; what stands before it was handed out."""
     here.store("c", UserMessage("text"))
     place = conversation("c", "log")
-    here.backend.execute(LogAppend(place, None, 0, (Entry("bad", b"\xc1canary", fresh=False),)))
+    here.backend.execute(LogAppend(place, None, 0, (Entry("bad", b"\xc1\x01canary", fresh=False),)))
     lines = here.admin.export()
     assert len([next(lines), next(lines)]) == 2
     with pytest.raises(CorruptRecordError, match="conversation 'c'") as caught:
@@ -482,7 +482,7 @@ def test_damaged_record_is_reported(clock, there, caplog):
     here = Subject(clock, on_corrupt="report")
     for kind, part in ((WM, "wm"), (LTM, "ltm")):
         here.store(part, Fact("text"), kind=kind)
-    bad = b"\xc1canary"
+    bad = b"\xc1\x01canary"
     here.backend.execute(LogAppend(conversation("wm", "log"), None, 0, (Entry("bad", bad, fresh=False),)))
     here.backend.execute(TableSwap(conversation("ltm", "ltm"), None, 0, (Row("bad", bad, 5),)))
     here.backend.execute(AboutSet(conversation("ltm", "about"), None, None, bad))
@@ -700,7 +700,7 @@ def test_what_stands_before_damage_is_stored(here, there):
     assert (len(there.read("c")), len(there.read("c", LTM))) == (1, 1)
 
 
-@pytest.mark.parametrize("at", range(1, 40, 3))
+@pytest.mark.parametrize("at", range(1, 30, 3))
 def test_interrupted_import_is_completed_by_repeating_it(here, there, at):
     """An import that failed at any command is completed by the same import, and everything is there once, in order."""
     _fill(here)

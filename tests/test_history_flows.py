@@ -35,9 +35,9 @@ from memkit.backends.inmemory import InMemoryBackend
 from memkit.codec.serializers import JsonSerializer, MsgpackSerializer
 from memkit.codec.wire import Codec, Envelope, binding_of
 from memkit.commands import (
-    About,
-    AboutRead,
     Cursor,
+    Entered,
+    IndexEnter,
     IndexTouch,
     LogAppend,
     LogFind,
@@ -117,8 +117,9 @@ class List:
     def answer(self, command):
         if isinstance(command, tuple):
             return [self.answer(each) for each in command]
+        if isinstance(command, IndexEnter):
+            return Entered(done=True)
         answers = {LogWindow: self.window, LogSlice: self.slice, LogFind: self.find, LogRemove: self.remove}
-        # Of the conversation nothing is known, and its touches say nothing.
         return answers.get(type(command), lambda _: None)(command)
 
     def live(self, start, end):
@@ -709,14 +710,18 @@ def test_a_fork_within_a_turn(meddled):
 
 
 def commands_of(flow, owner=None):
-    """What a flow asks for, in its order, and what it returns, over a conversation of somebody, or of nobody."""
-    commands, about = [], None if owner is None else About(owner, None, None, 1, 1, 1, 1, 0, 0, None)
+    """What a flow asks for, in its order, and what it returns, on a cluster; the conversation has this owner."""
+    commands = []
+
+    def answer(command):
+        return Entered(done=False, owner=owner) if isinstance(command, IndexEnter) else 1
+
     try:
         step = next(flow)
         while True:
             several = isinstance(step, tuple)
             commands += step if several else [step]
-            step = flow.send([None] * len(step) if several else about if isinstance(step, AboutRead) else 1)
+            step = flow.send([answer(command) for command in step] if several else answer(step))
     except StopIteration as stop:
         return commands, stop.value
 
@@ -745,7 +750,7 @@ def test_an_append_says_what_a_backend_has_to_know():
     talk = evolve(opened(ctx, "c", "ada", lambda _: 3, max_messages=5, max_age=None), turn=4)
     given = [SystemMessage("s", pinned=True), ToolMessage("t", tool_call_id="x"), UserMessage("u", tokens=1)]
     commands, _ = appended(talk, *given)
-    assert [type(command) for command in commands] == [AboutRead, IndexTouch, IndexTouch, IndexTouch, LogAppend]
+    assert [type(command) for command in commands] == [IndexEnter, IndexTouch, IndexTouch, IndexTouch, LogAppend]
     (command,) = commands[4:]
     assert [entry.mark for entry in command.entries] == [Mark.SYSTEM | Mark.PINNED, Mark.FOLLOWS, Mark.NONE]
     assert (command.retention, command.default_ttl, command.turn) == (Retention(5, 0), True, 4)
@@ -815,10 +820,9 @@ def test_an_owner_keeps_what_others_write_to():
 
 def test_a_renewed_life_is_touched_for_ever():
     """Where writes renew a time to live that was set, nobody knows here how long it is: the indexes keep the name."""
-    about = About("ada", None, None, 1, 1, 1, 1, 0, 0, None, renews_ms=5)
     flow = Touches().touch(0, "c", "ada", 1000)
     next(flow)
-    touches = [*flow.send(about), *flow.send([None])]
+    touches = [*flow.send([Entered(done=False, owner="ada", renews_ms=5)]), *flow.send([None])]
     assert [command.ttl_ms for command in touches] == [0] * 3
 
 
@@ -863,7 +867,7 @@ def take(taking, clock, grants):
             step = next(flow)
             while True:
                 # Where the conversation is named is looked at elsewhere.
-                step = flow.send(grant if isinstance(step, TurnTake) else None)
+                step = flow.send(grant if isinstance(step, TurnTake) else [Entered(done=True)])
         except StopIteration as stop:
             if stop.value is not None:
                 return pauses

@@ -32,7 +32,7 @@ PRINTS = {
     ),
     "injected_agent.py": "You said 'hello'. I remember 0 messages.\nYou said 'and again'. I remember 2 messages.\n",
     "move_backends.py": "imported: 2 of 1 conversation\nequal: True\n[('m-1', 1), ('m-2', 2)]\n",
-    "own_backend.py": "True\nAboutRead IndexTouch LogAppend LogRead\n",
+    "own_backend.py": "True\nIndexEnter LogAppend LogRead\n",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,7 +10,9 @@ from memkit.errors import ConfigurationError
 from memkit.faces.admin import AsyncMemoryAdmin, MemoryAdmin
 from memkit.faces.history import AsyncMessageHistory, MessageHistory
 from memkit.faces.manager import AsyncMemoryManager, MemoryManager
+from memkit.flows.base import Messages
 from memkit.flows.history.opening import opened
+from memkit.flows.history.window import many_windows
 from memkit.inputs import UNSET, Unset
 from memkit.interfaces.admin import IAsyncMemoryAdmin, IMemoryAdmin
 from memkit.interfaces.history import Counter, IAsyncMessageHistory, IMessageHistory
@@ -73,6 +76,34 @@ class MemoryKit:
         )
         return MessageHistory(engine, conversation)
 
+    def windows(
+        self,
+        conversation_ids: Iterable[str],
+        user_id: str | None = None,
+        *,
+        last: int | None = None,
+        tokens: int | None = None,
+        counter: Counter | None = None,
+    ) -> list[Messages]:
+        """The windows of many conversations; in one round trip where the store can.
+
+        Args:
+            conversation_ids: which conversations.
+            user_id: on whose behalf; None asks for no owner.
+            last: see `IMessageHistory.window`.
+            tokens: see `IMessageHistory.window`.
+            counter: see `IMessageHistory.window`.
+
+        Returns:
+            For each conversation what its `window` would return, in order; none for one without messages.
+
+        Raises:
+            MemkitError: what `window` raises for one of them; then nothing is returned.
+        """
+        engine = self._manager.engine
+        flow = many_windows(engine.context, conversation_ids, user_id, last, tokens, counter)
+        return engine.run("windows", flow)
+
     @property
     def admin(self) -> IMemoryAdmin:
         """All conversations: listed, erased, exported, imported."""
@@ -135,6 +166,20 @@ class AsyncMemoryKit:
             engine.context, conversation_id, user_id, counter, max_messages=max_messages, max_age=max_age
         )
         return AsyncMessageHistory(engine, conversation)
+
+    async def windows(
+        self,
+        conversation_ids: Iterable[str],
+        user_id: str | None = None,
+        *,
+        last: int | None = None,
+        tokens: int | None = None,
+        counter: Counter | None = None,
+    ) -> list[Messages]:
+        """See `MemoryKit.windows`."""
+        engine = self._manager.engine
+        flow = many_windows(engine.context, conversation_ids, user_id, last, tokens, counter)
+        return await engine.run("windows", flow)
 
     @property
     def admin(self) -> IAsyncMemoryAdmin:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Unpack
 
-from memkit.backends.base import IAsyncBackend, IBackend
+from memkit.backends.base import ABSENT, Absent, IAsyncBackend, IBackend
 from memkit.faces.engine import AsyncEngine, Engine
 from memkit.faces.options import Options, context_of
+from memkit.faces.reading import key_of_input
 from memkit.flows import verbs
 from memkit.flows.base import Memories
 from memkit.interfaces import IAsyncMemoryManager, IMemoryManager, InputLike
@@ -37,16 +39,29 @@ class MemoryManager(IMemoryManager):
         return self._engine
 
     def store(self, memory_input: InputLike) -> str:
-        return self._engine.run("store", verbs.store(self._engine.context, memory_input))
+        return self._engine.run("store", verbs.store(self._engine.open_context, memory_input))
+
+    def store_many(self, memory_inputs: Iterable[InputLike]) -> list[str]:
+        return self._engine.run("store_many", verbs.store_many(self._engine.open_context, memory_inputs))
 
     def retrieve(self, memory_input: InputLike) -> Memories:
-        return self._engine.run("retrieve", verbs.retrieve(self._engine.context, memory_input))
+        engine = self._engine
+        if engine.tails is None:
+            return engine.run("retrieve", verbs.retrieve(engine.open_context, memory_input))
+        key = key_of_input(engine, memory_input)
+        found: Memories | Absent = engine.tails.find(key)
+        if found is not ABSENT:
+            return found
+        return engine.fill("retrieve", key, verbs.retrieve(engine.open_context, memory_input))
+
+    def retrieve_many(self, memory_inputs: Iterable[InputLike]) -> list[Memories]:
+        return self._engine.run("retrieve_many", verbs.retrieve_many(self._engine.open_context, memory_inputs))
 
     def update(self, memory_input: InputLike) -> Memory:
-        return self._engine.run("update", verbs.update(self._engine.context, memory_input))
+        return self._engine.run("update", verbs.update(self._engine.open_context, memory_input))
 
     def delete(self, memory_input: InputLike) -> int:
-        return self._engine.run("delete", verbs.delete(self._engine.context, memory_input))
+        return self._engine.run("delete", verbs.delete(self._engine.open_context, memory_input))
 
     def ping(self) -> bool:
         self._engine.check_open()
@@ -81,16 +96,29 @@ class AsyncMemoryManager(IAsyncMemoryManager):
         return self._engine
 
     async def store(self, memory_input: InputLike) -> str:
-        return await self._engine.run("store", verbs.store(self._engine.context, memory_input))
+        return await self._engine.run("store", verbs.store(self._engine.open_context, memory_input))
+
+    async def store_many(self, memory_inputs: Iterable[InputLike]) -> list[str]:
+        return await self._engine.run("store_many", verbs.store_many(self._engine.open_context, memory_inputs))
 
     async def retrieve(self, memory_input: InputLike) -> Memories:
-        return await self._engine.run("retrieve", verbs.retrieve(self._engine.context, memory_input))
+        engine = self._engine
+        if engine.tails is None:
+            return await engine.run("retrieve", verbs.retrieve(engine.open_context, memory_input))
+        key = key_of_input(engine, memory_input)
+        found: Memories | Absent = engine.tails.find(key)
+        if found is not ABSENT:
+            return found
+        return await engine.fill("retrieve", key, verbs.retrieve(engine.open_context, memory_input))
+
+    async def retrieve_many(self, memory_inputs: Iterable[InputLike]) -> list[Memories]:
+        return await self._engine.run("retrieve_many", verbs.retrieve_many(self._engine.open_context, memory_inputs))
 
     async def update(self, memory_input: InputLike) -> Memory:
-        return await self._engine.run("update", verbs.update(self._engine.context, memory_input))
+        return await self._engine.run("update", verbs.update(self._engine.open_context, memory_input))
 
     async def delete(self, memory_input: InputLike) -> int:
-        return await self._engine.run("delete", verbs.delete(self._engine.context, memory_input))
+        return await self._engine.run("delete", verbs.delete(self._engine.open_context, memory_input))
 
     async def ping(self) -> bool:
         self._engine.check_open()

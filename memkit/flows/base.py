@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast
 
 from attrs import field, frozen
 
@@ -15,24 +15,30 @@ from memkit.errors import CodecError
 from memkit.flows.check import Checked
 from memkit.flows.touch import Touches
 from memkit.flows.words import Analyzer
+from memkit.inputs import MemoryType
 from memkit.policy import TtlPolicy
 from memkit.records import Memory, Message
 
-__all__ = ["Context", "Counter", "Flow", "Memories", "Messages", "OnCorrupt", "decode_all", "decode_each"]
+__all__ = ["Context", "Counter", "Flow", "Memories", "Messages", "OnCorrupt", "Step", "decode_all", "decode_each"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Memory)
-Flow = Generator[Command[Any] | tuple[Command[Any], ...], Any, T]
-"""A generator that yields commands, is sent their results, and returns `T`.
+Step = Command[Any] | tuple[Command[Any], ...] | list[Command[Any]]
+"""What a flow asks for at once.
 
-A tuple of reads, or of touches of indexes, gets a list.
+A tuple of reads, or of touches of indexes, gets a list of results. So does a list of any commands, but an error stands
+in the place of each that failed.
 """
+
+Flow = Generator[Step, Any, T]
+"""A generator that yields steps, is sent their results, and returns `T`."""
 
 OnCorrupt = Literal["raise", "report"]
 
 Counter = Callable[[Message], int]
 """Counts the tokens of a message."""
 
+_TYPE_NAMES = {member: member.value for member in MemoryType}
 _log = logging.getLogger("memkit")
 
 
@@ -66,7 +72,11 @@ class Context:
 
     def bind(self, checked: Checked) -> Binding:
         """Where the records of an input belong."""
-        return binding_of(self.namespace, checked.memory_type.value, checked.conversation_id)
+        return binding_of(self.namespace, _TYPE_NAMES[checked.memory_type], checked.conversation_id)
+
+    def is_touched(self, conversation_id: str, user_id: str | None, ttl_ms: int) -> bool:
+        """Whether a conversation was put on the indexes just now."""
+        return self.touches.holds(self.clock.monotonic(), conversation_id, user_id, ttl_ms)
 
     def touch(self, conversation_id: str, user_id: str | None, ttl_ms: int) -> Flow[None]:
         """Put a conversation on the indexes, unless that was done just now; before what may create or claim it."""
@@ -100,35 +110,38 @@ class Messages(_Found[Message]):
     """Messages of a history: as `Memories`."""
 
 
-def decode_each(ctx: Context, binding: Binding, raws: Iterable[bytes]) -> list[Memory | CodecError]:
+def decode_each(
+    ctx: Context, binding: Binding, raws: Iterable[bytes], head: tuple[int, int] | None = None
+) -> list[Memory | CodecError]:
     """The records of stored bytes, each in its place; an error stands in the place of one that is damaged.
 
+    Args:
+        ctx: what flows are given.
+        binding: where the bytes were found.
+        raws: the bytes.
+        head: version and microseconds of the creation that count instead of those in the bytes; see `Codec.decode`.
+
     Raises:
         CodecError: one is damaged, and damage is not reported but raised.
     """
-    out: list[Memory | CodecError] = []
-    damaged = 0
-    for raw in raws:
-        try:
-            out.append(ctx.codec.decode(raw, binding))
-        except CodecError as error:
-            if ctx.on_corrupt == "raise":
-                raise
-            out.append(error)
-            damaged += 1
+    if ctx.on_corrupt == "raise":
+        return ctx.codec.decode_list(raws, binding, head)
+    found = ctx.codec.decode_list(raws, binding, head, report=True)
+    damaged = sum(isinstance(item, CodecError) for item in found)
     if damaged:
         _log.warning("memkit: %d stored records could not be read", damaged)
-    return out
+    return found
 
 
-def decode_all(ctx: Context, binding: Binding, raws: Iterable[bytes]) -> Memories:
-    """The records of stored bytes; its `damaged` lists what could not be read.
+def decode_all(ctx: Context, binding: Binding, raws: Iterable[bytes], head: tuple[int, int] | None = None) -> Memories:
+    """The records of stored bytes; its `damaged` lists what could not be read. Its arguments: see `decode_each`.
 
     Raises:
         CodecError: one is damaged, and damage is not reported but raised.
     """
-    found = decode_each(ctx, binding, raws)
+    found = decode_each(ctx, binding, raws, head)
+    if ctx.on_corrupt == "raise":
+        return Memories(cast("list[Memory]", found))
     out = Memories(item for item in found if isinstance(item, Memory))
-    if len(out) < len(found):
-        out.damaged = tuple(item for item in found if isinstance(item, CodecError))
+    out.damaged = tuple(item for item in found if isinstance(item, CodecError))
     return out

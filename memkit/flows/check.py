@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
-from attrs import frozen
 
 from memkit.errors import InvalidInputError
 from memkit.flows import fields
 from memkit.inputs import UNSET, MemoryInput, MemoryType
 from memkit.policy import ttl_problem
 from memkit.records import Memory
+from memkit.shaping import value as value_class
 
 __all__ = ["Checked", "check_input"]
 
@@ -29,7 +29,7 @@ _USES = {
 }
 
 
-@frozen
+@value_class
 class Checked:
     """An input whose every field is right for its verb. The same fields as `MemoryInput`, with their final types."""
 
@@ -56,6 +56,10 @@ def check_input(memory_input: Any, verb: str) -> Checked:
     Raises:
         InvalidInputError: a field is wrong, missing, or not used by the verb.
     """
+    if type(memory_input) is MemoryInput and verb in _QUICK:
+        quick = _QUICK[verb](memory_input)
+        if quick is not None:
+            return quick
     given = _fields_of(memory_input)
     for name, check in _CHECKS.items():
         # Most fields are left alone, and a default needs no check.
@@ -65,6 +69,58 @@ def check_input(memory_input: Any, verb: str) -> Checked:
     _refuse_unused(checked, verb)
     _RULES[verb](checked)
     return checked
+
+
+# -- the usual input, of which there is nothing to say -----------------------------------------------------------------
+
+_TYPES: dict[Any, MemoryType] = {member.value: member for member in MemoryType}
+
+
+def _is_plain(name: Any) -> bool:
+    return type(name) is str and 0 < len(name) <= fields.MAX_ID and name.isascii()
+
+
+def _quick_type(given: MemoryInput) -> MemoryType | None:
+    """Its memory type, if its names are plain and what few calls use was left alone."""
+    asked: Any = given.memory_type
+    kind = asked if type(asked) is MemoryType else _TYPES.get(asked) if type(asked) is str else None
+    rare = given.query, given.filters, given.metadata, given.expected_version
+    if rare != _LEFT_ALONE or given.ttl is not UNSET or not _is_plain(given.conversation_id):
+        return None
+    return kind if given.user_id is None or _is_plain(given.user_id) else None
+
+
+_LEFT_ALONE = (None, None, None, None)
+
+
+def _quick_store(given: MemoryInput) -> Checked | None:
+    kind, data = _quick_type(given), cast("Sequence[Any]", given.data)
+    if kind is None or given.memory_id is not None or given.limit is not None:
+        return None
+    if type(data) not in _LISTS or not data or (kind is MemoryType.WORKING_MEMORY and len(data) > 1):
+        return None
+    for record in data:
+        if not isinstance(record, Memory) or record.id is not None or record.created_at is not None:
+            return None
+    return Checked(given.conversation_id, kind, tuple(data), None, None, None, {}, {}, given.user_id, UNSET, None)
+
+
+_LISTS = (list, tuple)
+
+
+def _quick_retrieve(given: MemoryInput) -> Checked | None:
+    kind, limit, wanted = _quick_type(given), given.limit, given.memory_id
+    if kind is None or given.data or not (wanted is None or _is_plain(wanted)):
+        return None
+    if limit is not None and (type(limit) is not int or limit < 0):
+        return None
+    return Checked(given.conversation_id, kind, (), wanted, None, limit, {}, {}, given.user_id, UNSET, None)
+
+
+_QUICK: dict[str, Callable[[MemoryInput], Checked | None]] = {"store": _quick_store, "retrieve": _quick_retrieve}
+
+
+# -- any input ---------------------------------------------------------------------------------------------------------
 
 
 def _fields_of(source: Any) -> dict[str, Any]:

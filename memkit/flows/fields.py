@@ -11,6 +11,7 @@ from memkit.records import Memory, Message
 from memkit.values import RefusedValue, check_text, check_time, plain_map
 
 __all__ = [
+    "MAX_ID",
     "ROLES",
     "above_zero",
     "distinct",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 ROLES = ("system", "user", "assistant", "tool")
-_MAX_ID = 1 << 16
+MAX_ID = 1 << 16
 _MS = 1000
 _MAX_SECONDS = 100 * 365 * 86400.0
 
@@ -47,8 +48,8 @@ def text(name: str, value: Any) -> str:
 def identifier(name: str, value: Any) -> str:
     """A text that is not too long for a name."""
     found = text(name, value)
-    if len(found) > _MAX_ID:
-        raise InvalidInputError(name, f"has {len(found)} characters, more than {_MAX_ID}")
+    if len(found) > MAX_ID:
+        raise InvalidInputError(name, f"has {len(found)} characters, more than {MAX_ID}")
     return found
 
 
@@ -123,6 +124,8 @@ def record(path: str, value: Any) -> Memory:
 
 def message(path: str, value: Any) -> Message:
     """A record that is a message."""
+    if isinstance(value, Message) and value.id is None and value.created_at is None:
+        return value
     if isinstance(value, list | tuple):
         raise InvalidRecordError(path, f"is a {type(value).__name__}: give the messages one by one, with a * before it")
     if not isinstance(record(path, value), Message):
@@ -132,6 +135,8 @@ def message(path: str, value: Any) -> Message:
 
 def distinct(name: str, records: Sequence[Memory]) -> None:
     """Refuse records of which two have the same id."""
+    if len(records) == 1:
+        return
     ids = [each.id for each in records if each.id is not None]
     if len(set(ids)) != len(ids):
         raise InvalidInputError(name, "has the same id twice: give each record its own, or none")

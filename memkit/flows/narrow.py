@@ -12,6 +12,8 @@ __all__ = ["narrowed"]
 
 def narrowed(ctx: Context, checked: Checked, records: Memories) -> Memories:
     """The records that pass the filters, ranked if there is a query. `limit` is left to the caller, but for a query."""
+    if not checked.filters and checked.query is None:
+        return records
     out = Memories(record for record in records if matches(record, checked.filters))
     if checked.query is not None:
         out = Memories(rank(out, checked.query, ctx.analyzer)[: checked.limit])

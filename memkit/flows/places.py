@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from memkit.commands import Place
@@ -15,6 +16,7 @@ ALL_USERS: Final = Place("n", "users", "cv")
 """The index of the users who have an index, so that all of a namespace can be erased."""
 
 
+@functools.lru_cache(maxsize=4096)
 def conversation(conversation_id: str, part: str) -> Place:
     """A part of a conversation: ``wm``, ``log``, ``ltm``, ``about``."""
     return Place("c", conversation_id, part)

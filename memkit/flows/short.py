@@ -39,7 +39,8 @@ def store(ctx: Context, checked: Checked) -> Flow[str]:
     stamped = stamp_all(ctx, checked)
     entries = tuple(item.entry(ctx) for item in stamped)
     ttl = ttl_ms(ctx, checked)
-    yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
+    if not ctx.is_touched(checked.conversation_id, checked.user_id, ttl):
+        yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
     yield LogAppend(
         _place(checked),
         checked.user_id,

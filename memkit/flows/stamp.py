@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from memkit.clock import to_us
 from memkit.codec.wire import Envelope
@@ -15,11 +16,12 @@ from memkit.flows.check import Checked
 from memkit.flows.marks import mark_of
 from memkit.ids import pack_id
 from memkit.records import Memory
+from memkit.shaping import value
 
-__all__ = ["Stamped", "merged", "stamp", "stamp_all", "succeeding"]
+__all__ = ["Stamped", "merged", "paths_of", "stamp", "stamp_all", "succeeding"]
 
 
-@frozen
+@value
 class Stamped:
     """A record of the caller with what it will be stored under.
 
@@ -48,10 +50,16 @@ class Stamped:
 def stamp_all(ctx: Context, checked: Checked) -> list[Stamped]:
     """Every record of an input, stamped with one and the same time."""
     now, scope = ctx.clock.time_us(), ctx.bind(checked).scope
-    return [
-        stamp(ctx, merged(record, checked.metadata), now, scope, f"data[{index}]")
-        for index, record in enumerate(checked.data)
-    ]
+    more = checked.metadata
+    records = [merged(record, more) for record in checked.data] if more else checked.data
+    paths = paths_of("data", len(records))
+    return [stamp(ctx, record, now, scope, path) for record, path in zip(records, paths, strict=True)]
+
+
+@functools.lru_cache(maxsize=64)
+def paths_of(name: str, count: int) -> tuple[str, ...]:
+    """What errors call the items of an argument."""
+    return tuple(f"{name}[{index}]" for index in range(count))
 
 
 def stamp(ctx: Context, record: Memory, now: int, scope: int, path: str) -> Stamped:

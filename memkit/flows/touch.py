@@ -7,10 +7,9 @@ from collections import OrderedDict
 from collections.abc import Generator
 from typing import Any
 
-from attrs import frozen
-
-from memkit.commands import About, AboutRead, Command, IndexTouch
+from memkit.commands import Command, IndexEnter, IndexTouch
 from memkit.flows.places import ALL_CONVERSATIONS, ALL_USERS, conversation, conversations_of
+from memkit.shaping import value
 
 __all__ = ["INTERVAL", "LEAST", "Touches"]
 
@@ -25,7 +24,7 @@ _MOST = 10_000
 Steps = Generator[Command[Any] | tuple[Command[Any], ...], Any, None]
 
 
-@frozen
+@value
 class _Touch:
     """When a conversation was touched, and for how long it was put on the index (0: for ever)."""
 
@@ -37,15 +36,17 @@ class _Touch:
         return is_recent and (self.ttl_ms == 0 or 0 < ttl_ms <= self.ttl_ms)
 
 
-def _touch(conversation_id: str, user_id: str | None, ttl_ms: int) -> Steps:
-    """Put a conversation on the indexes: that of all, its user's, and him on that of users."""
+def _touches(conversation_id: str, user_id: str | None, ttl_ms: int) -> tuple[IndexTouch, ...]:
+    """What puts a conversation on the index of all, its user's, and him on that of users."""
     everywhere = IndexTouch(ALL_CONVERSATIONS, conversation_id, ttl_ms)
     if user_id is None:
-        yield (everywhere,)
-    else:
-        # Alone and first: it is refused while he is being erased, and then nothing else may name him.
-        yield (IndexTouch(conversations_of(user_id), conversation_id, ttl_ms),)
-        yield IndexTouch(ALL_USERS, user_id, ttl_ms), everywhere
+        return (everywhere,)
+    return (
+        # First: it is refused while he is being erased, and then nothing else may name him.
+        IndexTouch(conversations_of(user_id), conversation_id, ttl_ms),
+        IndexTouch(ALL_USERS, user_id, ttl_ms),
+        everywhere,
+    )
 
 
 class Touches:
@@ -60,6 +61,11 @@ class Touches:
         self._known: OrderedDict[tuple[str, str | None], _Touch] = OrderedDict()
         self._lock = threading.Lock()
 
+    def holds(self, now: float, conversation_id: str, user_id: str | None, ttl_ms: int) -> bool:
+        """Whether there is nothing to touch; the arguments are those of `touch`."""
+        known = self._known.get((conversation_id, user_id))
+        return known is not None and known.holds(now, ttl_ms)
+
     def touch(self, now: float, conversation_id: str, user_id: str | None, ttl_ms: int) -> Steps:
         """Put a conversation on the indexes, before a write that may create or claim it.
 
@@ -69,19 +75,20 @@ class Touches:
             user_id: on whose behalf; None: its owner's index is touched if it has one.
             ttl_ms: milliseconds that the write asks for; 0 is for ever.
         """
-        key = (conversation_id, user_id)
-        known = self._known.get(key)
-        if known is not None and known.holds(now, ttl_ms):
+        if self.holds(now, conversation_id, user_id, ttl_ms):
             return
         # Nothing is named on behalf of somebody who may not write there.
-        about: About | None = yield AboutRead(conversation(conversation_id, "about"), user_id)
-        owner, life_ms = user_id, ttl_ms
-        if about is not None:
-            # A write on nobody's behalf keeps alive what somebody owns; and a time to live that was set is renewed.
-            owner = about.owner if user_id is None else user_id
-            life_ms = ttl_ms if about.renews_ms is None else 0
-        yield from _touch(conversation_id, owner, life_ms)
-        self._note(key, _Touch(now, ttl_ms))
+        about, touches = conversation(conversation_id, "about"), _touches(conversation_id, user_id, ttl_ms)
+        (entered,) = yield (IndexEnter(about, user_id, ttl_ms, touches),)
+        if not entered.done:
+            # A write on nobody's behalf keeps alive what somebody owns; a time to live that was set is renewed.
+            owner = entered.owner if user_id is None else user_id
+            life_ms = ttl_ms if entered.renews_ms is None else 0
+            first, *others = _touches(conversation_id, owner, life_ms)
+            yield (first,)
+            if others:
+                yield tuple(others)
+        self._note((conversation_id, user_id), _Touch(now, ttl_ms))
 
     def _note(self, key: tuple[str, str | None], touch: _Touch) -> None:
         with self._lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from memkit.clock import from_us
 from memkit.commands import Place, PutResult, RecordDrop, RecordGet, RecordPut, StoredRecord
 from memkit.errors import MemoryNotFoundError, VersionConflictError
 from memkit.flows.base import Context, Flow, Memories, decode_all
@@ -30,7 +29,8 @@ def store(ctx: Context, checked: Checked) -> Flow[str]:
     (stamped,) = stamp_all(ctx, checked)
     record_id = unpack_id(stamped.envelope.id)
     ttl, wire = ttl_ms(ctx, checked), stamped.encode(ctx)
-    yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
+    if not ctx.is_touched(checked.conversation_id, checked.user_id, ttl):
+        yield from ctx.touch(checked.conversation_id, checked.user_id, ttl)
     result: PutResult = yield RecordPut(
         _place(checked),
         checked.user_id,
@@ -55,16 +55,16 @@ def retrieve(ctx: Context, checked: Checked) -> Flow[Memories]:
     stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
     if stored is None:
         return Memories()
-    binding = ctx.bind(checked)
-    found = decode_all(ctx, binding, [stored.wire])
-    found[:] = [_with_header(record, stored) for record in found if _wanted(checked, record)]
-    out = narrowed(ctx, checked, found)
-    return out.first(checked.limit)
+    found = decode_all(ctx, ctx.bind(checked), [stored.wire], _head(stored))
+    if checked.memory_id is None and checked.query is None and not checked.filters:
+        return found
+    found[:] = [record for record in found if _wanted(checked, record)]
+    return narrowed(ctx, checked, found).first(checked.limit)
 
 
-def _with_header(record: Memory, stored: StoredRecord) -> Memory:
-    """The record with the version and the age that the store keeps beside its bytes."""
-    return evolve(record, version=stored.version, created_at=from_us(stored.created_us))
+def _head(stored: StoredRecord) -> tuple[int, int]:
+    """The version and the age that the store keeps beside the bytes of the record."""
+    return stored.version, stored.created_us
 
 
 def _wanted(checked: Checked, record: Memory) -> bool:
@@ -76,7 +76,7 @@ def update(ctx: Context, checked: Checked) -> Flow[Memory]:
     binding, ttl = ctx.bind(checked), ttl_ms(ctx, checked)
     for _ in range(ROUNDS):
         stored: StoredRecord | None = yield RecordGet(_place(checked), checked.user_id)
-        old = None if stored is None else _with_header(ctx.codec.decode(stored.wire, binding), stored)
+        old = None if stored is None else ctx.codec.decode(stored.wire, binding, _head(stored))
         if stored is None or old is None or not _wanted(checked, old):
             raise MemoryNotFoundError(binding.name)
         check_version(checked.expected_version, stored.version)

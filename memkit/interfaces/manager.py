@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from memkit.errors import BatchError, MemkitError
 from memkit.flows.base import Memories
 from memkit.inputs import MemoryInput
 from memkit.records import Memory
@@ -21,6 +22,12 @@ class InputFields(Protocol):
 
 
 InputLike = MemoryInput | InputFields | Mapping[str, Any]
+
+
+def _all_stored(stored: dict[int, str], errors: dict[int, MemkitError]) -> list[str]:
+    if errors:
+        raise BatchError(errors, stored)
+    return list(stored.values())
 
 
 class IMemoryManager(ABC):
@@ -50,6 +57,27 @@ class IMemoryManager(ABC):
             BackendError: the store failed; nothing was changed.
         """
 
+    def store_many(self, memory_inputs: Iterable[InputLike]) -> list[str]:
+        """Store many inputs, of one conversation or of many, each for itself; in one round trip where the store can.
+
+        Args:
+            memory_inputs: each as for `store`.
+
+        Returns:
+            For each input what `store` would return, in order.
+
+        Raises:
+            InvalidInputError: one of them is wrong, and is named; nothing was sent.
+            BatchError: some were not stored, for reasons that it names; the others were.
+        """
+        stored, errors = dict[int, str](), dict[int, MemkitError]()
+        for number, memory_input in enumerate(memory_inputs):
+            try:
+                stored[number] = self.store(memory_input)
+            except MemkitError as error:
+                errors[number] = error
+        return _all_stored(stored, errors)
+
     @abstractmethod
     def retrieve(self, memory_input: InputLike) -> Memories:
         """Retrieve records; an empty list if there are none.
@@ -70,6 +98,20 @@ class IMemoryManager(ABC):
             OwnerMismatchError: the conversation belongs to another user.
             BackendError: the store failed; that is never an empty list.
         """
+
+    def retrieve_many(self, memory_inputs: Iterable[InputLike]) -> list[Memories]:
+        """Retrieve for many inputs, of one conversation or of many; in one round trip where the store can.
+
+        Args:
+            memory_inputs: each as for `retrieve`.
+
+        Returns:
+            For each input what `retrieve` would return, in order.
+
+        Raises:
+            MemkitError: what `retrieve` raises for one of them; then nothing is returned.
+        """
+        return [self.retrieve(memory_input) for memory_input in memory_inputs]
 
     @abstractmethod
     def update(self, memory_input: InputLike) -> Memory:
@@ -137,9 +179,23 @@ class IAsyncMemoryManager(ABC):
     async def store(self, memory_input: InputLike) -> str:
         """See `IMemoryManager.store`."""
 
+    async def store_many(self, memory_inputs: Iterable[InputLike]) -> list[str]:
+        """See `IMemoryManager.store_many`."""
+        stored, errors = dict[int, str](), dict[int, MemkitError]()
+        for number, memory_input in enumerate(memory_inputs):
+            try:
+                stored[number] = await self.store(memory_input)
+            except MemkitError as error:
+                errors[number] = error
+        return _all_stored(stored, errors)
+
     @abstractmethod
     async def retrieve(self, memory_input: InputLike) -> Memories:
         """See `IMemoryManager.retrieve`."""
+
+    async def retrieve_many(self, memory_inputs: Iterable[InputLike]) -> list[Memories]:
+        """See `IMemoryManager.retrieve_many`."""
+        return [await self.retrieve(memory_input) for memory_input in memory_inputs]
 
     @abstractmethod
     async def update(self, memory_input: InputLike) -> Memory:

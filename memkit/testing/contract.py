@@ -33,6 +33,7 @@ from memkit.testing._contract.admin_listing import AdminInputContract, ListingCo
 from memkit.testing._contract.admin_transfer import TransferContract
 from memkit.testing._contract.base import KINDS, LISTS, LONG, SHORT, WORKING, Contract, Subject, sample, texts
 from memkit.testing._contract.basics import BasicContract
+from memkit.testing._contract.batches import BatchContract, StoreManyContract, WindowsContract
 from memkit.testing._contract.filters import FilterContract
 from memkit.testing._contract.history_about import AboutContract, AbsentContract
 from memkit.testing._contract.history_append import HistoryAppendContract, HistoryRepeatContract
@@ -92,6 +93,8 @@ class StoreContract(
     MetadataContract,
     FilterContract,
     QueryContract,
+    BatchContract,
+    StoreManyContract,
     OwnerContract,
     TtlContract,
     NameContract,
@@ -113,6 +116,7 @@ class HistoryContract(
     HistoryRepeatContract,
     WindowContract,
     WindowTokensContract,
+    WindowsContract,
     PagesContract,
     EditContract,
     AboutContract,

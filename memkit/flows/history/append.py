@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
@@ -13,7 +14,7 @@ from memkit.flows import fields
 from memkit.flows.base import Flow
 from memkit.flows.history.conversation import Conversation
 from memkit.flows.history.tokens import with_tokens
-from memkit.flows.stamp import Stamped, stamp
+from memkit.flows.stamp import Stamped, paths_of, stamp
 from memkit.ids import unpack_id
 from memkit.records import Message
 
@@ -28,12 +29,13 @@ _FREE = (1 << 128) - 1 - (15 << 76) - (3 << 62)
 def append(conversation: Conversation, messages: tuple[Any, ...], idempotency_key: Any) -> Flow[list[str]]:
     """Flow of `IMessageHistory.append`."""
     found = _checked(messages)
-    key = fields.optional(fields.text)("idempotency_key", idempotency_key)
-    items = stamped(conversation, found, [f"messages[{number}]" for number in range(len(found))])
+    key = None if idempotency_key is None else fields.text("idempotency_key", idempotency_key)
+    items = stamped(conversation, found, paths_of("messages", len(found)))
     if key is not None:
         items = [_named(conversation, item, key, number) for number, item in enumerate(items)]
-    entries = tuple(item.entry(conversation.ctx) for item in items)
-    yield from conversation.touch()
+    entries = tuple([item.entry(conversation.ctx) for item in items])
+    if not conversation.is_touched():
+        yield from conversation.touch()
     yield LogAppend(
         conversation.log,
         conversation.user_id,
@@ -47,7 +49,7 @@ def append(conversation: Conversation, messages: tuple[Any, ...], idempotency_ke
     return [unpack_id(entry.id) for entry in entries]
 
 
-def stamped(conversation: Conversation, messages: list[Message], paths: list[str]) -> list[Stamped]:
+def stamped(conversation: Conversation, messages: list[Message], paths: Sequence[str]) -> list[Stamped]:
     """New messages with all that they are stored with, one and the same time among it.
 
     Args:
@@ -66,7 +68,8 @@ def stamped(conversation: Conversation, messages: list[Message], paths: list[str
 def _checked(messages: tuple[Any, ...]) -> list[Message]:
     if not messages:
         raise InvalidInputError("messages", "is empty: give one message at least")
-    found = [fields.message(f"messages[{number}]", message) for number, message in enumerate(messages)]
+    paths = paths_of("messages", len(messages))
+    found = [fields.message(path, message) for path, message in zip(paths, messages, strict=True)]
     fields.distinct("messages", found)
     return found
 

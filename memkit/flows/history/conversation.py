@@ -19,6 +19,8 @@ from memkit.records import Memory, Message
 __all__ = ["Conversation"]
 
 _SHOWN = 100
+_KIND = MemoryType.SHORT_TERM_MEMORY
+_KIND_NAME = _KIND.value
 
 
 @frozen
@@ -64,7 +66,7 @@ class Conversation:
     @property
     def binding(self) -> Binding:
         """What stands in its messages."""
-        return binding_of(self.ctx.namespace, MemoryType.SHORT_TERM_MEMORY.value, self.id)
+        return binding_of(self.ctx.namespace, _KIND_NAME, self.id)
 
     @property
     def name(self) -> str:
@@ -75,7 +77,11 @@ class Conversation:
     @property
     def ttl_ms(self) -> int:
         """Milliseconds that its messages live by default."""
-        return self.ctx.ttl.by_type[MemoryType.SHORT_TERM_MEMORY]
+        return self.ctx.ttl.by_type[_KIND]
+
+    def is_touched(self) -> bool:
+        """Whether a write with the default time to live need not touch it."""
+        return self.ctx.is_touched(self.id, self.user_id, self.ttl_ms)
 
     def touch(self, ttl_ms: int | None = None) -> Flow[None]:
         """Put it on the indexes, before what may create or claim it; `ttl_ms` is the default one if left out."""

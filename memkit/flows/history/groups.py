@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
-
 from memkit.errors import CodecError
 from memkit.records import AssistantMessage, Memory, Message, SystemMessage, ToolCall, ToolMessage
+from memkit.shaping import value
 
 __all__ = ["Group", "Item", "calls_of", "groups_of", "leading", "matched", "orphans", "runs"]
 
@@ -16,25 +15,22 @@ Item = Memory | CodecError
 """What stands at a place of a history: a record, or why it could not be read."""
 
 
-@frozen
+@value
 class Group:
     """Messages that may be sent to a model, together or not at all.
 
     Attributes:
         messages: a message and the results of its calls, in order.
+        is_pinned: whether one of them is.
     """
 
     messages: tuple[Message, ...]
+    is_pinned: bool
 
     @property
     def head(self) -> Message:
         """Its first message."""
         return self.messages[0]
-
-    @property
-    def is_pinned(self) -> bool:
-        """Whether one of its messages is."""
-        return any(message.pinned for message in self.messages)
 
 
 def runs(items: Iterable[Item]) -> list[list[Item]]:
@@ -54,15 +50,30 @@ def groups_of(items: Iterable[Item]) -> list[Group]:
     Left out are calls without all of their results, results without their call or of one that is answered already,
     records that are no messages, and what could not be read.
     """
-    return [group for run in runs(items) if (group := _valid(run)) is not None]
+    found: list[Group] = []
+    run: list[Item] = []
+    for item in items:
+        if run and isinstance(item, ToolMessage):
+            run.append(item)
+        else:
+            _add(found, run)
+            run = [item]
+    _add(found, run)
+    return found
 
 
-def _valid(run: Sequence[Item]) -> Group | None:
-    head, *behind = run
-    if not isinstance(head, Message) or isinstance(head, ToolMessage):
-        return None
-    answers, unanswered = matched(calls_of(head), behind)
-    return None if unanswered else Group((head, *answers))
+def _add(found: list[Group], run: list[Item]) -> None:
+    """Add what is valid of a record and the results behind it."""
+    if not run or not isinstance(head := run[0], Message) or isinstance(head, ToolMessage):
+        return
+    calls = calls_of(head)
+    if not calls:
+        found.append(Group((head,), head.pinned))
+        return
+    answers, unanswered = matched(calls, run[1:])
+    if not unanswered:
+        messages = (head, *answers)
+        found.append(Group(messages, any(message.pinned for message in messages)))
 
 
 def calls_of(item: Item) -> tuple[ToolCall, ...]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import frozen
-
 from memkit.commands import LogSlice, LogWindow, Slice, WindowSlots
-from memkit.errors import CodecError, WindowError
+from memkit.errors import CodecError, InvalidInputError, WindowError
 from memkit.flows import fields
-from memkit.flows.base import Counter, Flow, Messages
+from memkit.flows.base import Context, Counter, Flow, Messages
 from memkit.flows.history.conversation import Conversation
 from memkit.flows.history.groups import Group, Item, groups_of, leading, orphans
 from memkit.flows.history.tokens import check_counter, tokens_of
 from memkit.flows.paging import LARGEST_PAGE, MOST
+from memkit.flows.together import together
 from memkit.records import Memory, Message
+from memkit.shaping import value
 
-__all__ = ["Bounds", "Picker", "window"]
+__all__ = ["Bounds", "Picker", "many_windows", "window"]
 
 _PAGE = 32
 
 
-@frozen
+@value
 class Bounds:
     """How much may be in a window.
 
@@ -61,45 +61,65 @@ class Picker:
 
     def __init__(self, bounds: Bounds, always: Iterable[Message]) -> None:
         self._bounds = bounds
+        self._last = bounds.last
+        self._weighs = bounds.tokens is not None
         self._count = 0
         self._tokens = bounds.weight(always)
         self._ended = False
-        self._check_tokens("what always stays")
+        problem = self._problem("what always stays")
+        if problem is not None:
+            raise problem
 
     @property
     def is_hungry(self) -> bool:
         """Whether an older group could still fit."""
-        return not self._ended and (self._bounds.last is None or self._count < self._bounds.last)
+        return not self._ended and (self._last is None or self._count < self._last)
 
-    def takes(self, group: Group) -> bool:
-        """Whether this group, the next older one, is in the window. After one that is not, no other is.
+    def pick(self, groups: list[Group], always: set[str | None]) -> list[Group]:
+        """Which of these groups are in the window, the newest first; after one that does not fit no older one is.
+
+        Args:
+            groups: what stands in front of those picked before, oldest first.
+            always: ids of messages whose groups are in it in any case, and were weighed already.
 
         Raises:
-            WindowError: it is the newest, and does not fit.
+            WindowError: the newest of all does not fit.
         """
-        if not self.is_hungry:
-            return False
-        is_newest = self._count == 0
-        self._count += len(group.messages)
-        self._tokens += self._bounds.weight(group.messages)
-        try:
-            self._check_count()
-            self._check_tokens("the newest group, with what always stays,")
-        except WindowError:
-            self._ended = True
-            if is_newest:
-                raise
-        return not self._ended
+        chosen = []
+        for group in reversed(groups):
+            messages = group.messages
+            if always and messages[0].id in always:
+                chosen.append(group)
+            elif self.is_hungry:
+                if self._takes(messages):
+                    chosen.append(group)
+            elif not always:
+                break
+        return chosen
 
-    def _check_count(self) -> None:
-        last = self._bounds.last
+    def _takes(self, messages: tuple[Message, ...]) -> bool:
+        is_newest = not self._count
+        self._count += len(messages)
+        if self._weighs:
+            self._tokens += self._bounds.weight(messages)
+        elif self._last is None or self._count <= self._last:
+            return True
+        problem = self._problem("the newest group")
+        if problem is not None and is_newest:
+            raise problem
+        self._ended = problem is not None
+        return problem is None
+
+    def _problem(self, what: str) -> WindowError | None:
+        """Why what was taken is too much."""
+        last, tokens = self._bounds.last, self._bounds.tokens
         if last is not None and self._count > last:
-            raise WindowError("last", last, self._count, "the newest group")
-
-    def _check_tokens(self, what: str) -> None:
-        tokens = self._bounds.tokens
+            return WindowError("last", last, self._count, what)
         if tokens is not None and self._tokens > tokens:
-            raise WindowError("tokens", tokens, self._tokens, what)
+            return WindowError(
+                "tokens", tokens, self._tokens, f"{what}, with what always stays," if self._count else what
+            )
+        return None
 
 
 class _Sheet:
@@ -112,7 +132,7 @@ class _Sheet:
 
     def __init__(self, decode: Callable[[Iterable[bytes]], list[Item]], slots: WindowSlots) -> None:
         self._decode = decode
-        self._seen: set[str | None] = set()
+        self._known: list[list[Item]] = []
         self._damaged: list[tuple[bytes, CodecError]] = []
         self._lead = [item for item in self._read(slots.lead) if isinstance(item, Message)]
         kept = decode(slots.kept)
@@ -129,7 +149,7 @@ class _Sheet:
             self._lead += [item for item in tail[:count] if isinstance(item, Message)]
             tail = tail[count:]
         self._fresh = self._grouped(tail)
-        self._always |= {group.head.id for group in self._fresh if group.is_pinned}
+        self._always.update([group.head.id for group in self._fresh if group.is_pinned])
 
     @property
     def is_whole(self) -> bool:
@@ -138,6 +158,8 @@ class _Sheet:
 
     def always(self) -> list[Message]:
         """What stays in any case."""
+        if not self._always:
+            return self._lead
         groups = [group for group in (*self._kept, *self._fresh) if group.head.id in self._always]
         return [*self._lead, *(message for group in groups for message in group.messages)]
 
@@ -156,38 +178,47 @@ class _Sheet:
 
     def pick(self, picker: Picker) -> None:
         """Let the picker choose among the groups that were taken in last."""
-        for group in reversed(self._fresh):
-            if group.head.id in self._always or picker.takes(group):
-                self._chosen.append(group)
+        self._chosen += picker.pick(self._fresh, self._always)
         self._fresh = []
 
     def window(self) -> Messages:
         """Everything that was chosen or stays in any case, in its order."""
-        near = {group.head.id for group in self._chosen}
-        far = [group for group in self._kept if group.head.id in self._always and group.head.id not in near]
-        groups = [*far, *reversed(self._chosen)]
-        out = Messages([*self._lead, *(message for group in groups for message in group.messages)])
-        near_damaged = {raw for raw, _ in self._damaged}
-        far_damaged = [error for raw, error in self._kept_damaged if raw not in near_damaged]
-        out.damaged = (*far_damaged, *(error for _, error in self._damaged))
+        groups = self._chosen[::-1]
+        if self._kept:
+            near = {group.head.id for group in groups}
+            groups[:0] = [each for each in self._kept if each.head.id in self._always and each.head.id not in near]
+        out = Messages(self._lead)
+        out += [message for group in groups for message in group.messages]
+        if self._damaged or self._kept_damaged:
+            near_damaged = {raw for raw, _ in self._damaged}
+            far_damaged = [error for raw, error in self._kept_damaged if raw not in near_damaged]
+            out.damaged = (*far_damaged, *(error for _, error in self._damaged))
         return out
 
     def _grouped(self, items: list[Item]) -> list[Group]:
-        items = [*items, *self._loose]
+        if self._loose:
+            items = [*items, *self._loose]
         count = 0 if self.is_whole else orphans(items)
         self._loose = items[:count]
-        return groups_of(items[count:])
+        return groups_of(items[count:] if count else items)
 
     def _read(self, raws: list[bytes]) -> list[Item]:
         """The records of a piece that were not there yet: what others write meanwhile may shift the pieces."""
+        if not raws:
+            return []
         items = self._decode(raws)
         self._damaged += _damage(raws, items)
-        new = [item for item in items if not (isinstance(item, Memory) and item.id in self._seen)]
-        self._seen.update(item.id for item in new if isinstance(item, Memory))
-        return new
+        if self._known:
+            seen = {item.id for piece in self._known for item in piece if isinstance(item, Memory)}
+            items = [item for item in items if not (isinstance(item, Memory) and item.id in seen)]
+        self._known.append(items)
+        return items
 
 
 def _damage(raws: list[bytes], items: list[Item]) -> list[tuple[bytes, CodecError]]:
+    # Nearly always there is none.
+    if not [item for item in items if isinstance(item, CodecError)]:
+        return []
     return [(raw, item) for raw, item in zip(raws, items, strict=True) if isinstance(item, CodecError)]
 
 
@@ -195,8 +226,8 @@ def window(conversation: Conversation, last: Any, tokens: Any, counter: Any) -> 
     """Flow of `IMessageHistory.window`."""
     own = check_counter("counter", counter)
     bounds = Bounds(
-        fields.optional(fields.above_zero)("last", last),
-        fields.optional(fields.above_zero)("tokens", tokens),
+        None if last is None else fields.above_zero("last", last),
+        None if tokens is None else fields.above_zero("tokens", tokens),
         conversation.ctx.counter if own is None else own,
     )
     slots = yield from _first(conversation, bounds)
@@ -210,6 +241,14 @@ def window(conversation: Conversation, last: Any, tokens: Any, counter: Any) -> 
         sheet.extend(piece)
         sheet.pick(picker)
     return sheet.window()
+
+
+def many_windows(ctx: Context, ids: Any, user_id: Any, last: Any, tokens: Any, counter: Any) -> Flow[list[Messages]]:  # noqa: PLR0917 - all of it is always given
+    """Flow of `MemoryKit.windows`."""
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise InvalidInputError("conversation_ids", f"is of type {type(ids).__name__}: give a list of ids")
+    conversations = [Conversation.checked(ctx, conversation_id, user_id) for conversation_id in ids]
+    return together([window(conversation, last, tokens, counter) for conversation in conversations])
 
 
 def _first(conversation: Conversation, bounds: Bounds) -> Flow[WindowSlots]:

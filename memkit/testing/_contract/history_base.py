@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 import pytest
 
 from memkit.faces.kit import AsyncMemoryKit, MemoryKit
+from memkit.flows.base import Messages
 from memkit.interfaces import IAsyncMemoryManager
 from memkit.interfaces.admin import IMemoryAdmin
 from memkit.interfaces.history import IMessageHistory
@@ -45,6 +46,10 @@ class Kit:
     def raw(self, conversation_id: str = "c", **options: Any) -> Any:
         """A history of the kit's own colour."""
         return self._kit.history(conversation_id, **options)
+
+    def windows(self, conversation_ids: Any, *given: Any, **bounds: Any) -> list[Messages]:
+        """The windows of many conversations."""
+        return cast("list[Messages]", self.manager.wait(self._kit.windows(conversation_ids, *given, **bounds)))
 
     @property
     def admin(self) -> IMemoryAdmin:
