@@ -6,7 +6,7 @@ import itertools
 import random
 
 from benchmarks.figures import Figure
-from benchmarks.rounds import Contender, race
+from benchmarks.rounds import Contender, race, repeat
 from memkit import AssistantMessage, RedisMemoryManager, ToolCall, ToolMessage, UserMessage
 from memkit.faces.kit import MemoryKit
 
@@ -39,6 +39,9 @@ class Talk:
     Args:
         kit: where it is kept.
         size: how many messages it has.
+
+    Attributes:
+        name: of the conversation.
     """
 
     def __init__(self, kit, size):
@@ -49,7 +52,8 @@ class Talk:
         self._begin()
 
     def _begin(self):
-        self._history = self._kit.history(f"{self._size}-{next(self._numbers)}")
+        self.name = f"{self._size}-{next(self._numbers)}"
+        self._history = self._kit.history(self.name)
         self._stored = []
         self._fill()
 
@@ -66,9 +70,14 @@ class Talk:
             self._begin()
         self._fill()
 
+    @property
+    def label(self):
+        """Its length in words."""
+        return f"{self._size:,} messages"
+
     def contender(self, work):
         """What does a piece of work on it."""
-        return Contender(f"{self._size:,} messages", _times(getattr(self, f"_{work.split()[0]}")), self._mend)
+        return Contender(self.label, repeat(getattr(self, f"_{work.split()[0].rstrip(',')}")), self._mend)
 
     def _window(self):
         self._history.window(last=20)
@@ -84,14 +93,6 @@ class Talk:
 
     def _remove(self):
         self._history.remove(self._stored.pop(self._draw.randrange(len(self._stored)))[0])
-
-
-def _times(call):
-    def run(count):
-        for _ in range(count):
-            call()
-
-    return run
 
 
 def chat_of(count):

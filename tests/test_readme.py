@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-PAGES = [README, *(README.parent / "docs" / page for page in ("retrieval.md", "testing.md"))]
+DOCS = ("caching.md", "compression.md", "retrieval.md", "testing.md")
+PAGES = [README, *(README.parent / "docs" / page for page in DOCS)]
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 BLOCKS = [block for page in PAGES for block in BLOCK.findall(page.read_text(encoding="utf-8"))]
 
