@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from memkit.commands import Command
-from memkit.errors import BackendUnavailableError, InvalidInputError, MemkitError, OutcomeUnknownError
+from memkit.errors import BackendUnavailableError, BatchError, InvalidInputError, MemkitError, OutcomeUnknownError
 from memkit.flows.base import Flow, Step
 
-__all__ = ["each", "placed", "together"]
+__all__ = ["all_stored", "each", "placed", "together"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,17 @@ def each(flows: Sequence[Flow[T]]) -> Flow[list[T | MemkitError]]:
     while running.waiting:
         running.answer((yield list(running.commands())))
     return [running.results[number] for number in range(len(flows))]
+
+
+def all_stored(stored: dict[int, str], errors: dict[int, MemkitError]) -> list[str]:
+    """The ids of a batch, by the numbers of its inputs.
+
+    Raises:
+        BatchError: some were not stored.
+    """
+    if errors:
+        raise BatchError(errors, stored)
+    return list(stored.values())
 
 
 def placed(error: InvalidInputError, number: int) -> InvalidInputError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from memkit.errors import BatchError, InvalidInputError, MemkitError, OutcomeUnknownError
+from memkit.errors import InvalidInputError, MemkitError, OutcomeUnknownError
 from memkit.flows import long, short, working
 from memkit.flows.base import Context, Flow, Memories
 from memkit.flows.check import Checked, check_input
-from memkit.flows.together import each, placed, together
+from memkit.flows.together import all_stored, each, placed, together
 from memkit.flows.touch import LEAST
 from memkit.inputs import MemoryType
 from memkit.records import Memory
@@ -57,9 +57,7 @@ def _stored(flows: list[Flow[str]]) -> Flow[list[str]]:
     results = yield from each(flows)
     stored = {number: found for number, found in enumerate(results) if isinstance(found, str)}
     errors = {number: _named(found) for number, found in enumerate(results) if isinstance(found, MemkitError)}
-    if errors:
-        raise BatchError(errors, stored)
-    return list(stored.values())
+    return all_stored(stored, errors)
 
 
 def _named(error: MemkitError) -> MemkitError:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from memkit.errors import BatchError, MemkitError
+from memkit.errors import MemkitError
 from memkit.flows.base import Memories
+from memkit.flows.together import all_stored
 from memkit.inputs import MemoryInput
 from memkit.records import Memory
 
@@ -22,12 +23,6 @@ class InputFields(Protocol):
 
 
 InputLike = MemoryInput | InputFields | Mapping[str, Any]
-
-
-def _all_stored(stored: dict[int, str], errors: dict[int, MemkitError]) -> list[str]:
-    if errors:
-        raise BatchError(errors, stored)
-    return list(stored.values())
 
 
 class IMemoryManager(ABC):
@@ -76,7 +71,7 @@ class IMemoryManager(ABC):
                 stored[number] = self.store(memory_input)
             except MemkitError as error:
                 errors[number] = error
-        return _all_stored(stored, errors)
+        return all_stored(stored, errors)
 
     @abstractmethod
     def retrieve(self, memory_input: InputLike) -> Memories:
@@ -187,7 +182,7 @@ class IAsyncMemoryManager(ABC):
                 stored[number] = await self.store(memory_input)
             except MemkitError as error:
                 errors[number] = error
-        return _all_stored(stored, errors)
+        return all_stored(stored, errors)
 
     @abstractmethod
     async def retrieve(self, memory_input: InputLike) -> Memories:

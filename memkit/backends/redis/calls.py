@@ -26,6 +26,7 @@ __all__ = [
     "called",
     "digest",
     "heading",
+    "life",
     "packed",
     "scripted",
     "together",
@@ -87,12 +88,12 @@ class Wiring:
         Args:
             name: of the script.
             conversation: whose keys it gets.
-            parts: see `head`.
+            parts: see `head`; where there is an owner, those of all data of the conversation come behind.
             count: how many arguments follow.
             ttl: the first one.
             owner: the second one.
         """
-        head = self._make_head(name, "c", conversation, parts, writes=True)
+        head = self._make_head(name, "c", conversation, _with_data(parts, owned=bool(owner)), writes=True)
         front = (*head, ttl, owner, self.window_ms)
         return b"*%d\r\n" % (len(front) + count) + b"".join([bulk(argument) for argument in front])
 
@@ -190,13 +191,13 @@ def digest(raw: bytes | None) -> str:
 
 def heading(command: Owned[Any], token: Token, wiring: Wiring) -> list[Argument]:
     """What the arguments of every changing script begin with."""
-    ttl: list[Argument] = [_ttl(command)] if hasattr(command, "ttl_ms") else []
+    ttl: list[Argument] = [life(command)] if hasattr(command, "ttl_ms") else []
     turn: list[Argument] = [_turn(command)] if isinstance(command, InTurn) else []
     return [*ttl, command.owner or "", wiring.window_ms, token.lane, token.number, *turn]
 
 
-def _ttl(command: Any) -> Argument:
-    """A default gives way to the time to live that was set for the conversation."""
+def life(command: Any) -> Argument:
+    """The time to live that a write asks for; a default gives way to the one that was set for the conversation."""
     return f"~{command.ttl_ms}" if getattr(command, "default_ttl", False) else int(command.ttl_ms)
 
 
@@ -206,6 +207,10 @@ def _turn(command: InTurn[Any]) -> Argument:
 
 ALL_DATA = "wm log idx ltm br"
 """Parts that say whether a conversation has any data; see ``lua/owner.lua``."""
+
+
+def _with_data(parts: str, *, owned: bool) -> str:
+    return f"{parts} {ALL_DATA}" if owned and not parts.endswith(ALL_DATA) else parts
 
 
 def scripted(  # noqa: PLR0917 - all of it is always given
@@ -223,8 +228,7 @@ def scripted(  # noqa: PLR0917 - all of it is always given
         parse: from its reply to the result.
     """
     owned = isinstance(command, Owned) and command.owner is not None
-    needed = f"{parts} {ALL_DATA}" if owned and not parts.endswith(ALL_DATA) else parts
-    head = wiring.head(name, command.place, needed, writes=command.effect is not Effect.READ)
+    head = wiring.head(name, command.place, _with_data(parts, owned=owned), writes=command.effect is not Effect.READ)
     return Call((*head, *arguments), parse)
 
 

@@ -212,14 +212,10 @@ class RedisBackend(IBackend):
                 return batch.failed(fault)
 
     def _each_once(self, call: Call) -> list[Any]:
-        try:
-            return _judged(call, self._link.replies(call.commands))
-        except Fault as fault:
-            if not _unknown_script(fault):
-                _noted(call, fault, self._link)
-                raise
-        call.commands = _with_source(call.commands)
-        return self._each_once(call)
+        return self._tried(call, self._all_replies)
+
+    def _all_replies(self, call: Call) -> list[Any]:
+        return _judged(call, self._link.replies(call.commands))
 
     def _again(self, call: Call, first: Fault, started: float, command: Command[Any]) -> list[Any]:
         """Go on after a first try that failed: nearly always there is no second, and the decorator costs something."""
@@ -239,14 +235,21 @@ class RedisBackend(IBackend):
             raise _error(call, fault, self._link) from fault
 
     def _once(self, call: Call) -> list[Any]:
+        return self._tried(call, self._exchanged)
+
+    def _exchanged(self, call: Call) -> list[Any]:
+        return self._link.exchange(call.commands)
+
+    def _tried(self, call: Call, send: Callable[[Call], list[Any]]) -> list[Any]:
+        """Send a call, and once more with the text of its scripts if the server does not know them."""
         try:
-            return self._link.exchange(call.commands)
+            return send(call)
         except Fault as fault:
             if not _unknown_script(fault):
                 _noted(call, fault, self._link)
                 raise
         call.commands = _with_source(call.commands)
-        return self._once(call)
+        return self._tried(call, send)
 
     def ping(self) -> bool:
         call = _ping()
@@ -319,14 +322,10 @@ class AsyncRedisBackend(IAsyncBackend):
                 return batch.failed(fault)
 
     async def _each_once(self, call: Call) -> list[Any]:
-        try:
-            return _judged(call, await self._link.replies(call.commands))
-        except Fault as fault:
-            if not _unknown_script(fault):
-                _noted(call, fault, self._link)
-                raise
-        call.commands = _with_source(call.commands)
-        return await self._each_once(call)
+        return await self._tried(call, self._all_replies)
+
+    async def _all_replies(self, call: Call) -> list[Any]:
+        return _judged(call, await self._link.replies(call.commands))
 
     async def _again(self, call: Call, first: Fault, started: float, command: Command[Any]) -> list[Any]:
         """See `RedisBackend._again`."""
@@ -346,14 +345,21 @@ class AsyncRedisBackend(IAsyncBackend):
             raise _error(call, fault, self._link, command) from fault
 
     async def _once(self, call: Call) -> list[Any]:
+        return await self._tried(call, self._exchanged)
+
+    async def _exchanged(self, call: Call) -> list[Any]:
+        return await self._link.exchange(call.commands)
+
+    async def _tried(self, call: Call, send: Callable[[Call], Awaitable[list[Any]]]) -> list[Any]:
+        """Send a call, and once more with the text of its scripts if the server does not know them."""
         try:
-            return await self._link.exchange(call.commands)
+            return await send(call)
         except Fault as fault:
             if not _unknown_script(fault):
                 _noted(call, fault, self._link)
                 raise
         call.commands = _with_source(call.commands)
-        return await self._once(call)
+        return await self._tried(call, send)
 
     async def ping(self) -> bool:
         call = _ping()

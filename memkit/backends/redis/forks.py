@@ -6,8 +6,9 @@ Asking the system for the number of the process takes longer than most steps of 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-__all__ = ["generation"]
+__all__ = ["after_fork", "generation"]
 
 _generation = [0]
 
@@ -16,8 +17,13 @@ def _forked() -> None:
     _generation[0] += 1
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+def after_fork(call: Callable[[], None]) -> None:
+    """Have something called in each child, on systems that fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=call)
+
+
+after_fork(_forked)
 
 
 def generation() -> int:

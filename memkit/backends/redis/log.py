@@ -7,7 +7,19 @@ from typing import Any
 
 import msgpack
 
-from memkit.backends.redis.calls import ALL_DATA, Argument, Call, Ready, Token, Wiring, bulk, digest, heading, scripted
+from memkit.backends.redis.calls import (
+    ALL_DATA,
+    Argument,
+    Call,
+    Ready,
+    Token,
+    Wiring,
+    bulk,
+    digest,
+    heading,
+    life,
+    scripted,
+)
 from memkit.commands import (
     Cursor,
     Entry,
@@ -50,9 +62,8 @@ def _pieces(entries: tuple[Entry, ...]) -> list[Argument]:
 
 def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
     entries, owner, turn = command.entries, command.owner, command.turn
-    parts = _APPEND if owner is None else _APPEND_OWNED
-    ttl = f"~{command.ttl_ms}" if command.default_ttl else command.ttl_ms
-    front = wiring.fronts("log_append", command.place.name, parts, 5 + 2 * len(entries), ttl, owner or "")
+    count, ttl = 5 + 2 * len(entries), life(command)
+    front = wiring.fronts("log_append", command.place.name, "log pos idx gone ops about", count, ttl, owner or "")
     number, options = b"%d" % token.number, _options(command)
     if len(entries) == 1 and turn is None:
         # Nearly every append is of this form.
@@ -65,8 +76,6 @@ def _append(command: LogAppend, token: Token, wiring: Wiring) -> Call:
 
 
 _ONE = b"%b$8\r\n%b\r\n$%d\r\n%b\r\n$0\r\n\r\n$1\r\n%c\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
-_APPEND = "log pos idx gone ops about"
-_APPEND_OWNED = f"{_APPEND} {ALL_DATA}"
 
 
 def _same(reply: Any) -> Any:

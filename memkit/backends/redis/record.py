@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from memkit.backends.redis.calls import ALL_DATA, Call, Ready, Token, Wiring, bulk, heading, scripted
+from memkit.backends.redis.calls import ALL_DATA, Call, Ready, Token, Wiring, bulk, heading, life, scripted
 from memkit.commands import PutResult, RecordDrop, RecordGet, RecordLoad, RecordPut, StoredRecord
 
 __all__ = ["BUILDERS"]
@@ -17,9 +17,7 @@ _LEAST = 19
 
 def _put(command: RecordPut, token: Token, wiring: Wiring) -> Call:
     owner, wire, number = command.owner, command.wire, b"%d" % token.number
-    front = wiring.fronts(
-        "record_put", command.place.name, _PUT if owner is None else _PUT_OWNED, 5, command.ttl_ms, owner or ""
-    )
+    front = wiring.fronts("record_put", command.place.name, "wm about ops", 5, life(command), owner or "")
     expected = _ANY if command.expected is None else bulk(command.expected)
     created = command.created_us.to_bytes(8, "big", signed=True)
     said = (front, token.lane, len(number), number, expected, created, len(wire), wire)
@@ -27,8 +25,6 @@ def _put(command: RecordPut, token: Token, wiring: Wiring) -> Call:
 
 
 _ANY = bulk(-1)
-_PUT = "wm about ops"
-_PUT_OWNED = f"{_PUT} {ALL_DATA}"
 
 
 def _put_result(reply: list[Any]) -> PutResult:

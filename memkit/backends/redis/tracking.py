@@ -7,7 +7,6 @@ that was read over it is dropped, and the read goes the way of all others, with 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
@@ -20,6 +19,7 @@ from memkit.backends.redis.discovery import Finder, Timeouts
 from memkit.backends.redis.driver import AsyncLink, Link
 from memkit.backends.redis.ears import Ear, EarMux, Ears
 from memkit.backends.redis.faults import Fault, accepted, closed, is_transient
+from memkit.backends.redis.forks import after_fork
 from memkit.backends.redis.keys import KeySpace
 from memkit.backends.redis.tails import FILLING, QUIET, TRACK, Fill, questions, spoil
 from memkit.backends.redis.target import Target
@@ -47,7 +47,7 @@ def _after_fork() -> None:
         each.forked()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)
 
 
 def _prefix(keys: KeySpace, key: Key) -> bytes:
