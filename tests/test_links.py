@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import redis
@@ -28,7 +28,7 @@ from memkit import (
 )
 from memkit.backends.redis import pool, sentinels
 from memkit.backends.redis.discovery import Timeouts
-from memkit.backends.redis.faults import Down
+from memkit.backends.redis.faults import Down, Lost
 from memkit.backends.redis.loops import Loops
 from memkit.backends.redis.mux import Mux
 from memkit.backends.redis.pool import Pool
@@ -459,3 +459,28 @@ def test_pushes_are_no_replies(valkey, name, make):
             link.close()
 
     asyncio.run(main())
+
+
+def test_a_link_that_drips_is_left():
+    """A reply that comes byte by byte keeps a call no longer than its attempt may take."""
+
+    def drip():
+        link, _ = listener.accept()
+        with link, suppress(OSError):
+            link.recv(1000)
+            link.sendall(b"%1\r\n+proto\r\n:3\r\n")
+            link.recv(1000)
+            for _ in range(100):
+                link.sendall(b"+")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        links = Pool(parse_url(f"redis://127.0.0.1:{listener.getsockname()[1]}"), 1, Timeouts(1.0, 0.3))
+        started = time.monotonic()
+        with pytest.raises(Lost):
+            links.exchange((("GET", "x"),), fresh=True)
+        assert 0.2 < time.monotonic() - started < 1.0
+        links.close()
+        thread.join()

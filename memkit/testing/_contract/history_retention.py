@@ -20,6 +20,17 @@ _LATE = 0.23
 class RetentionContract(HistoryPiece):
     """The oldest groups go when there are too many messages, or when they are too old; what always stays does."""
 
+    def test_bound_of_single_messages(self, kit: Kit) -> None:
+        """Messages without ids of their own, each appended alone: the last are kept, and found by their ids."""
+        history = kit.history(max_messages=3)
+        ids: list[str] = []
+        for number in range(10):
+            ids += history.append(UserMessage(str(number)))
+            kept = [message.content for message in history.messages()]
+            assert kept == [str(each) for each in range(10)][max(number - 2, 0) : number + 1]
+        assert [message and message.content for message in map(history.get, ids)] == [None] * 7 + ["7", "8", "9"]
+        assert history.count() == 3
+
     def test_most_messages(self, kit: Kit) -> None:
         """An append drops the oldest messages above the bound, one by one or many at once."""
         history = kit.history(max_messages=3)
